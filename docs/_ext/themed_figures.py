@@ -1,64 +1,50 @@
-"""SVG figures that follow the page's light or dark theme: black ink is currentColor, white is empty."""
+"""Put figures on the site as SVG that follow the page's light or dark theme, with their alt text."""
 
-import re
 from pathlib import Path
 
-import matplotlib as mpl
-from sphinx_gallery.scrapers import matplotlib_scraper
+import matplotlib.pyplot as plt
+from docutils import nodes
+from sphinx_gallery.scrapers import figure_rst
 
-# text stays text, so that it can be searched, read aloud and set in the page's font
-RC = {"svg.hashsalt": "layerref", "svg.fonttype": "none", "font.family": "sans-serif"}
-STYLE = (
-    "<style>:root{color:#1f2328}@media(prefers-color-scheme:dark){:root{color:#d8dbe0}}</style>"
-)
-INK = [
-    (r"<metadata>.*?</metadata>\s*", ""),
-    (r"(fill|stroke): ?#000000", r"\1: currentColor"),
-    (r"(fill|stroke): ?#ffffff", r"\1: none"),
-    (r"stroke: ?#cccccc; ", "stroke: currentColor; stroke-opacity: .3; "),
-    (r"stroke: ?#b0b0b0; ", "stroke: currentColor; stroke-opacity: .5; "),
-    # matplotlib leaves black text without a fill
-    (r'(<text\b[^>]*style=")(?![^"]*fill:)', r"\1fill: currentColor; "),
-]
-
-
-def themed(svg):
-    """Return an SVG drawn by matplotlib with ink that follows the theme."""
-    if "currentColor" in svg:
-        return svg
-    for pattern, ink in INK:
-        svg = re.sub(pattern, ink, svg, flags=re.S)
-    return svg.replace("<defs>", STYLE + "<defs>", 1)
+from layerref import figures
 
 
 class SvgScraper:
-    """Save the figures of a gallery script as themed SVG."""
+    """Save the figures of a gallery script as themed SVG; the alt text is the script's own."""
 
     def __repr__(self):
         return "SvgScraper"  # sphinx-gallery compares this between builds
 
     def __call__(self, block, block_vars, gallery_conf):
-        paths = block_vars["image_path_iterator"].paths
-        known = len(paths)
-        with mpl.rc_context(RC):
-            rst = matplotlib_scraper(
-                block, block_vars, gallery_conf, format="svg", metadata={"Date": None}
-            )
-        for path in paths[known:]:
-            svg = Path(path).with_suffix(".svg")
-            if svg.exists():
-                svg.write_text(themed(svg.read_text()))
-        return rst
+        paths = block_vars["image_path_iterator"]
+        rst = []
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            path = Path(next(paths)).with_suffix(".svg")
+            path.write_text(figures.svg(figure))
+            alt = getattr(figure, "_layerref_alt", "")
+            rst.append(figure_rst([str(path)], gallery_conf["src_dir"], fig_titles=alt))
+        plt.close("all")
+        return "\n".join(rst)
 
 
 def theme_notebook_figures(app, exception):
     """Treat the figures that notebooks drew alike."""
     if exception is None and app.builder.format == "html":
         for path in Path(app.outdir, "_images").glob("*.svg"):
-            path.write_text(themed(path.read_text()))
+            svg = path.read_text()
+            if "currentColor" not in svg:
+                path.write_text(figures.themify(svg))
+
+
+def load_lazily(app, doctree, docname):
+    """Load pictures below the first screen when they come into view."""
+    for image in list(doctree.findall(nodes.image))[1:]:
+        image["loading"] = "lazy"
 
 
 def setup(app):
     """Theme the notebooks' figures when the build ends."""
+    app.connect("doctree-resolved", load_lazily)
     app.connect("build-finished", theme_notebook_figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
