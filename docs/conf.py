@@ -109,6 +109,7 @@ if not DOCTEST:
         "filename_pattern": r"/plot_",
         "within_subsection_order": "FileNameSortKey",
         "image_scrapers": (SvgScraper(),),
+        "capture_repr": ("_repr_html_",),  # widgets; not the repr of a script's last value
         "backreferences_dir": "auto_gallery/backreferences",
         "doc_module": ("layerref",),
         "reference_url": {"layerref": None},

@@ -17,6 +17,9 @@ def torch_rows():
     yield "torch.Tensor", "class", "tensors.html"
     yield "torch.dtype", "class", "tensor_attributes.html"
     yield "torch.device", "class", "tensor_attributes.html"
+    for key, obj in vars(nn.init).items():
+        if inspect.isfunction(obj) and obj.__module__ == nn.init.__name__:
+            yield f"torch.nn.init.{key}", "function", f"nn.init.html#torch.nn.init.{key}"
     for module in (nn, nn.utils.rnn, F, torch):
         for key in dir(module):
             name, obj = f"{module.__name__}.{key}", getattr(module, key)
@@ -24,6 +27,8 @@ def torch_rows():
                 continue
             if inspect.isclass(obj) and module in (nn, nn.utils.rnn):
                 yield name, "class", f"generated/{name}.html"
+                # annotations name a class by the module that defines it
+                yield f"{obj.__module__}.{key}", "class", f"generated/{name}.html"
             elif inspect.isroutine(obj):
                 yield name, "function", f"generated/{name}.html"
 

@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -45,6 +46,9 @@ class VerifyingDocTestBuilder(DocTestBuilder):
 
     def init(self):
         super().init()
+        # torch's remarks on its own kernels, once a process; no statement here depends on them
+        for remark in ("LSTM with projections", "The PyTorch API of nested tensors"):
+            warnings.filterwarnings("ignore", message=remark)
         self.started = time.perf_counter()
         self.fingerprint = fingerprint(self.srcdir)
         self.pages = {}
