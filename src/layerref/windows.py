@@ -99,14 +99,17 @@ class _OverlapAdd(torch.autograd.Function):
     @staticmethod
     def forward(windows: Tensor, size: Any, stride: Any, dilation: Any) -> Tensor:
         axes = len(size)
-        kernel_size = tuple(windows.shape[windows.dim() - axes :])
-        output = windows.new_zeros(*windows.shape[: windows.dim() - 2 * axes], *size)
-        places = sliding_windows(output, kernel_size, stride, dilation)
-        # the cells that one tap of the kernel reads are all different, so they may be added to
-        # at once; two taps may share cells, so they take turns
+        out, kernel_size = windows.shape[-2 * axes : -axes], windows.shape[-axes:]
+        output = windows.new_zeros(*windows.shape[: -2 * axes], *size)
+        # one tap of the kernel writes each cell at most once, so all its windows are added
+        # together; two taps may write the same cell, so they take turns
         for tap in itertools.product(*(range(k) for k in kernel_size)):
-            cells: tuple[Any, ...] = (..., *tap)
-            places[cells] += windows[cells]
+            cells: tuple[Any, ...] = tuple(
+                slice(d * j, d * j + s * (o - 1) + 1, s)
+                for j, o, s, d in zip(tap, out, stride, dilation)
+            )
+            taken: tuple[Any, ...] = (..., *tap)
+            output[(..., *cells)] += windows[taken]
         return output
 
     @staticmethod
