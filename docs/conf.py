@@ -54,7 +54,9 @@ else:
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
     exclude_patterns += [
-        f"auto_gallery/{depth}*.{end}" for depth in ("", "*/") for end in ("ipynb", "py", "zip", "json")
+        f"auto_gallery/{depth}*.{end}"
+        for depth in ("", "*/")
+        for end in ("ipynb", "py", "zip", "json")
     ]
 
 # -- Markdown ----------------------------------------------------------------------------------

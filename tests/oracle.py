@@ -44,11 +44,12 @@ def build(name, *args, seed=0, **kwargs):
 
 
 def assert_same_start(ours, theirs):
-    """Assert equal state-dict keys in order, shapes, dtypes and initial values, and both ways of loading."""
+    """Assert equal state-dict keys in order, dtypes and initial values; load both ways."""
     a, b = ours.state_dict(), theirs.state_dict()
     assert list(a) == list(b), f"state_dict keys {list(a)} instead of {list(b)}"
     for key in b:
-        assert torch.equal(a[key], b[key]) and a[key].dtype == b[key].dtype, f"initial value of {key}"
+        assert a[key].dtype == b[key].dtype, f"dtype of {key}"
+        assert torch.equal(a[key], b[key]), f"initial value of {key}"
     assert [n for n, _ in ours.named_parameters()] == [n for n, _ in theirs.named_parameters()]
     ours.load_state_dict(b, strict=True)
     theirs.load_state_dict(a, strict=True)
@@ -63,9 +64,11 @@ def assert_attributes(ours, theirs, *names):
 def run(layer, args, kwargs, seed, constants=()):
     """Run forward and backward once; return every result that a user can see."""
     args, kwargs = tree_map(
-        lambda t: t.detach().clone().requires_grad_(t.is_floating_point() or t.is_complex())
-        if isinstance(t, torch.Tensor)
-        else t,
+        lambda t: (
+            t.detach().clone().requires_grad_(t.is_floating_point() or t.is_complex())
+            if isinstance(t, torch.Tensor)
+            else t
+        ),
         (args, kwargs),
     )
     layer.zero_grad()

@@ -92,8 +92,8 @@ def test_gallery_and_chapters_use_public_names_only():
         f"{path.name} imports {name}"
         for path in sorted((ROOT / "gallery").rglob("*.py"))
         for name in imports(path)
-        if name.startswith("layerref.") and name.count(".") > 1
-        or name.split(".")[-1].startswith("_") and name.startswith("layerref")
+        if (name.startswith("layerref.") and name.count(".") > 1)
+        or (name.split(".")[-1].startswith("_") and name.startswith("layerref"))
     ]
     assert private == []
 

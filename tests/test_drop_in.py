@@ -33,9 +33,7 @@ class Vision(nn.Module):
             m.AdaptiveAvgPool2d((3, 2)),
             m.Flatten(),
         )
-        self.head = nn.Sequential(
-            m.Linear(24, 7), m.BatchNorm1d(7), m.Dropout(0.2), m.Linear(7, 2)
-        )
+        self.head = nn.Sequential(m.Linear(24, 7), m.BatchNorm1d(7), m.Dropout(0.2), m.Linear(7, 2))
 
     def forward(self, x):
         return self.head(self.features(x))
@@ -84,7 +82,9 @@ def test_training_takes_the_same_path(network):
     theirs = network(nn).double()
     torch.manual_seed(1)
     ours = network(layerref).double()
-    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True)
+    )
     if network is Vision:
         x = torch.randn(5, 3, 13, 11, dtype=torch.float64)
     else:
@@ -100,7 +100,7 @@ def test_training_takes_the_same_path(network):
 
 
 def test_no_layer_of_torch_is_inside_ours():
-    """Ours are made of tensor operations and of each other; MultiHeadAttention's out_proj is torch's."""
+    """Ours are made of tensor operations and each other; the out_proj of attention is torch's."""
     for network in (Vision, Language):
         inside = {
             type(module).__name__

@@ -58,7 +58,8 @@ def test_page_stands_alone_and_fits(page, path):
     assert width <= room, "the page is wider than the screen"
     text = page.evaluate(
         "(() => { const c = document.querySelector('article, [role=main]').cloneNode(true);"
-        "c.querySelectorAll('pre, code, .katex').forEach(n => n.remove()); return c.textContent })()"
+        "c.querySelectorAll('pre, code, .katex').forEach(n => n.remove());"
+        "return c.textContent })()"
     )
     assert not re.search(r"\$\$|\\(frac|sqrt|mathrm|begin)\b", text), "raw TeX"
     unnamed = page.evaluate(

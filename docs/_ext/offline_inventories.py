@@ -1,4 +1,4 @@
-"""Write intersphinx inventories of torch and Python from what is installed, so that no build needs a network."""
+"""Write intersphinx inventories of the installed torch and Python: no build needs a network."""
 
 import builtins
 import collections.abc
@@ -34,7 +34,7 @@ def torch_rows():
 
 
 def python_rows():
-    """Yield (name, role, page) of the built-in types, the exceptions and the abstract collections."""
+    """Yield (name, role, page) of built-in types, exceptions and abstract collections."""
     for name, obj in vars(builtins).items():
         if inspect.isclass(obj) and issubclass(obj, BaseException):
             yield name, "exception", f"library/exceptions.html#{name}"

@@ -1,4 +1,4 @@
-"""Put figures on the site as SVG that follow the page's light or dark theme, with their alt text."""
+"""Put figures on the site as SVG that follow the page's theme, with their alt text."""
 
 from pathlib import Path
 

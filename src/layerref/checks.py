@@ -9,7 +9,7 @@ def per_axis(name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...
     """Return one int per axis: an int stands for all axes, a sequence has one int for each."""
     if isinstance(value, int):
         return (value,) * axes
-    values = tuple(value)
+    values = tuple(value) if isinstance(value, Sequence) else ()
     if len(values) != axes or not all(isinstance(v, int) for v in values):
         raise ValueError(
             f"{name} takes an int or {axes} ints, one per axis, got {value!r}: "

@@ -99,7 +99,10 @@ def main():
     print(f"{'layer':44} {'input':24} {'ours ms':>9} {'torch ms':>9} {'ratio':>6}")
     for row in rows:
         size = "×".join(map(str, row["input"]))
-        print(f"{row['layer']:44} {size:24} {row['ours_ms']:9.3f} {row['torch_ms']:9.3f} {row['ratio']:6.2f}")
+        print(
+            f"{row['layer']:44} {size:24} {row['ours_ms']:9.3f} {row['torch_ms']:9.3f}"
+            f" {row['ratio']:6.2f}"
+        )
     slow = [row["layer"] for row in rows if row["ratio"] > 10]
     print(f"geometric mean {mean:.2f}; above 10: {', '.join(slow) or 'none'}")
     timing.write("bench_layers", rows, threads=1, geometric_mean=round(mean, 2))
