@@ -9,8 +9,8 @@ from layerref.masks.shapes import check_mask, four_axes
 
 
 def causal_mask(
-    L: int,  # noqa: N803
-    S: int | None = None,  # noqa: N803
+    L: int,
+    S: int | None = None,
     *,
     offset: int = 0,
     device: torch.device | str | None = None,
@@ -58,13 +58,13 @@ def causal_mask(
     >>> torch.equal(causal_mask(5), hidden == 0)
     True
     """
-    S = L if S is None else S  # noqa: N806
+    S = L if S is None else S
     if L < 0 or S < 0:
         raise ValueError(f"causal_mask takes sizes of at least 0, got L={L}, S={S}")
     return torch.ones(L, S, dtype=torch.bool, device=device).tril(offset)
 
 
-def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tensor:  # noqa: N803
+def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tensor:
     r"""Hide the padding behind sequences of different lengths.
 
     .. math:: \mathrm{mask}[n, 0, j] = (j < \mathrm{lengths}[n])
@@ -107,7 +107,7 @@ def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tenso
             f"{lengths.dtype} of shape {tuple(lengths.shape)}: give the number of real tokens"
         )
     longest = max(lengths.tolist(), default=0)
-    S = longest if S is None else S  # noqa: N806
+    S = longest if S is None else S
     if longest > S or min(lengths.tolist(), default=0) < 0:
         raise ValueError(
             f"padding_mask takes lengths between 0 and S={S}, got {lengths.tolist()}: "

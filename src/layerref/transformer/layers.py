@@ -102,7 +102,7 @@ def _our_mask(
             "is_causal says that the mask given beside it is causal, got no mask: pass "
             "nn.Transformer.generate_square_subsequent_mask(L) as well"
         )
-    batch, L, S = query.shape[:-2], query.shape[-2], memory.shape[-2]  # noqa: N806
+    batch, L, S = query.shape[:-2], query.shape[-2], memory.shape[-2]
     heads = (h * batch.numel(), L, S)
     if attn_mask is not None and tuple(attn_mask.shape) not in {(L, S), heads}:
         raise ValueError(

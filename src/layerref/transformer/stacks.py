@@ -281,8 +281,8 @@ class Transformer(nn.Module):
         super().__init__()
 
         def stack(
-            Layer: Callable[..., nn.Module],  # noqa: N803
-            Stack: Callable[..., nn.Module],  # noqa: N803
+            Layer: Callable[..., nn.Module],
+            Stack: Callable[..., nn.Module],
             count: int,
         ) -> nn.Module:
             layer = Layer(
