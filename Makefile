@@ -7,6 +7,9 @@ READY  := $(VENV)/.ready
 SPHINX := $(RUN) -m sphinx -j1
 PORT   ?= 8000
 
+# small tensors are fastest on one thread; the tests run in two processes instead
+export OMP_NUM_THREADS ?= 1
+
 .DEFAULT_GOAL := help
 .PHONY: help html doctest test test-deep gallery serve lint format bench clean
 

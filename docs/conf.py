@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+# The tensors of the site are small: one thread is fastest, and gives the same figures everywhere.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "_build"
 sys.path.insert(0, str(HERE / "_ext"))
@@ -27,6 +30,7 @@ extensions = [
     "sphinx.ext.napoleon",
     # ours
     "implementation",
+    "pictures",
     "verified",
 ]
 exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints", "jupyter_execute"]

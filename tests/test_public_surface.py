@@ -34,10 +34,10 @@ def test_docstring_holds_what_a_reader_needs(name):
     text = inspect.getdoc(obj)
     examples = doctest.DocTestParser().get_examples(text)
     code = "".join(example.source for example in examples)
-    assert "shape" in code, "no doctest of a shape"
-    assert re.search(r"assert_close|assert_equal|torch\.equal|==", code), (
-        "no doctest of an invariant"
-    )
+    assert any(example.want for example in examples)
+    if not obj.__module__.startswith("layerref.rules"):
+        assert "shape" in code, "no doctest of a shape"
+        assert re.search(r"assert_close|torch\.equal|==", code), "no doctest of an invariant"
     if inspect.isclass(obj) and issubclass(obj, nn.Module):
         assert "References\n" in text, "no source"
         assert "Shape\n" in text, "no shapes"

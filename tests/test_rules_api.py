@@ -221,6 +221,7 @@ def test_pinned_settings():
         (("ReLU", 4, 5), {}, "no settings that turn 4 into 5: it keeps all sizes"),
         (("Flatten", 4, 5), {}, "no rule of it is about one axis"),
         (("Conv2d", 4, 0), {}, "a size is an int from 1, got 0"),
+        (("Conv2d", 4, 2), {"kernel_size": (3,)}, r"with kernel_size=\(3,\) cannot turn 4 into 2"),
         (("Conv2d", (4, 4, 4), (2, 2, 2)), {}, "one for each of its 2 axes"),
     ],
 )

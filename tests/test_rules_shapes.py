@@ -4,6 +4,7 @@ The oracle is torch's layer itself, run on a small tensor of zeros; for the laye
 does not have it is layerref's own.
 """
 
+import os
 import random
 import warnings
 from itertools import product
@@ -118,8 +119,10 @@ def overlooked(name, shape, error):
 
 
 def draws(name, count):
-    r = random.Random(f"{name} {count}")
-    for _ in range(count):
+    """Draw settings: the same in every run, or ten times as many fresh ones in ``test-deep``."""
+    deep = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+    r = random.Random(None if deep else f"{name} {count}")
+    for _ in range(10 * count if deep else count):
         yield DRAWS[name](r)
 
 
@@ -135,6 +138,7 @@ def accepted(name, count):
 
 
 # ---------------------------------------------------------------- equality
+@pytest.mark.property
 @pytest.mark.parametrize("name", DRAWS)
 def test_output_shape(name):
     """The same shape as torch, and refused exactly when torch refuses."""

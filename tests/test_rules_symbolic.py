@@ -1,9 +1,10 @@
 """The rules with symbols give the numbers of the rules with ints, in Python and JavaScript."""
 
 import json
-import shutil
 import subprocess
+from pathlib import Path
 
+import playwright
 import pytest
 import sympy
 from rules_draws import DRAWS
@@ -15,7 +16,7 @@ from layerref.rules import LAYERS, example, formula, javascript, latex, trace
 from layerref.rules.reading import is_shape, read_settings
 from layerref.rules.symbolic import NUMERIC
 
-NODE = shutil.which("node")
+NODE = Path(playwright.__file__).parent / "driver" / "node"  # the one that drives the browser
 
 
 def symbolic_question(name, shape, kwargs, forward):
@@ -73,7 +74,6 @@ def test_symbols_agree_with_ints(name):
             assert evaluated(t.flops, values) == flops(name, shape, **kwargs, **forward)
 
 
-@pytest.mark.skipif(NODE is None, reason="needs node, as the browser tests need a browser")
 def test_javascript_agrees_with_ints():
     """The same in JavaScript, as a browser computes it: answers, refusals and their messages."""
     cases, expected = [], []

@@ -3,7 +3,7 @@
 Every candidate is then put to the rule itself, so a candidate may be wrong, but no answer can be.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -124,7 +124,7 @@ def settings_between(
         why = "no rule of it is about one axis" if rule.changes else "it keeps all sizes"
         raise ValueError(f"{rule.name} has no settings that turn {sizes}: {why}")
     found: list[dict[str, Any]] = []
-    for candidate in proposed(rule, before, after, pinned):
+    for candidate in proposed(rule, rule.candidates, before, after, pinned):
         if candidate not in found and confirmed(rule, before, after, candidate):
             found.append(candidate)
         if len(found) == MOST_ANSWERS:
@@ -137,16 +137,19 @@ def settings_between(
 
 
 def proposed(
-    rule: Rule, before: Sequence[int], after: Sequence[int], pinned: Mapping[str, Any]
+    rule: Rule,
+    propose: Callable[..., Candidates],
+    before: Sequence[int],
+    after: Sequence[int],
+    pinned: Mapping[str, Any],
 ) -> Candidates:
     """Propose what serves every axis alike, then what sets each axis by itself."""
-    assert rule.candidates is not None
     if len(before) < rule.axes and any(isinstance(v, tuple) for v in pinned.values()):
         before, after = tuple(before) * rule.axes, tuple(after) * rule.axes
     per_axis = []
     for n, (i, o) in enumerate(zip(before, after)):
-        here = {name: v[n] if isinstance(v, tuple) else v for name, v in pinned.items()}
-        proposals = rule.candidates(i, o, rule.axes or len(before), here)
+        here = {k: v[n] if isinstance(v, tuple) and n < len(v) else v for k, v in pinned.items()}
+        proposals = propose(i, o, rule.axes or len(before), here)
         agreeing = (c for c in proposals if all(c[k] == v for k, v in here.items() if k in c))
         per_axis.append(list(islice(agreeing, MOST_TRIED)))
     first, *others = per_axis
