@@ -3,12 +3,16 @@
 import ast
 import importlib
 import inspect
+import re
 import textwrap
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 import layerref
+
+#: remarks to our own tools, which are nothing to a reader
+TOOLS = re.compile(r"  # (fmt: skip|noqa|type: ignore).*$")
 
 
 def source_without_docstring(obj):
@@ -22,7 +26,7 @@ def source_without_docstring(obj):
         start = min([after.lineno, *(d.lineno for d in getattr(after, "decorator_list", []))])
         kept = lines[first.end_lineno : start - 1]
         lines[first.lineno - 1 : start - 1] = [line for line in kept if line.strip()]
-    return "\n".join(lines)
+    return "\n".join(TOOLS.sub("", line) for line in lines)
 
 
 def find(path):
