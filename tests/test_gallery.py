@@ -1,4 +1,4 @@
-"""Every gallery script runs alone in an empty folder and draws the same figures twice."""
+"""Every gallery script, and its notebook, runs alone in an empty folder and draws the same."""
 
 import ast
 import json
@@ -11,12 +11,20 @@ import pytest
 
 GALLERY = Path(__file__).parents[1] / "gallery"
 SCRIPTS = sorted(GALLERY.glob("**/plot_*.py"))
+NOTEBOOKS = GALLERY.parent / "docs" / "auto_gallery"  # written by make html
 NAMES = [str(path.relative_to(GALLERY)) for path in SCRIPTS]
 
-# runs the script as `python script` does, then says what it drew
+# runs a script as `python script` does, or the cells of a notebook, then says what it drew
 RUNNER = """
 import hashlib, json, runpy, sys, time
-names = runpy.run_path(sys.argv[1], run_name="__main__")
+if sys.argv[1].endswith(".ipynb"):
+    names = {"__name__": "__main__"}
+    with open(sys.argv[1]) as file:
+        cells = [c["source"] for c in json.load(file)["cells"] if c["cell_type"] == "code"]
+    for cell in map("".join, cells):
+        exec(cell, names)
+else:
+    names = runpy.run_path(sys.argv[1], run_name="__main__")
 seconds = time.process_time()
 import matplotlib.pyplot as plt
 from layerref import figures
@@ -46,8 +54,9 @@ def run(script, folder, hash_seed):
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
-def test_script_runs_alone_and_draws_the_same_twice(script, tmp_path):
-    first, second = run(script, tmp_path, "1"), run(script, tmp_path, "2")
+def test_script_and_notebook_run_alone_and_draw_the_same(script, tmp_path):
+    notebook = NOTEBOOKS / script.relative_to(GALLERY).with_suffix(".ipynb")
+    first, second = run(script, tmp_path, "1"), run(notebook, tmp_path, "2")
     assert first["figures"], "no figure"
     assert first["figures"] == second["figures"]
     assert first["steps"] == second["steps"]
@@ -76,7 +85,8 @@ def test_script_is_written_as_a_question_with_a_checked_answer(script):
     assert checks, "assert what the figure claims"
     imported = {
         alias.name
-        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "layerref"
+        for node in ast.walk(tree)
+        if getattr(node, "module", "layerref") == "layerref" and hasattr(node, "names")
         for alias in node.names
     }  # fmt: skip
     assert "figures" in imported

@@ -132,8 +132,7 @@ plt.show()
 # learns and differs between the modes; LayerNorm learns and does not differ. FractionalMaxPool
 # draws its windows at random, in evaluation as well.
 #
-# Takeaways
-# ---------
+# **Takeaways**
 #
 # - Before you swap a layer, compare its row: a norm that differs between train and eval does not
 #   replace one that does not.
