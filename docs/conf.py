@@ -31,6 +31,7 @@ extensions = [
     # ours
     "implementation",
     "pictures",
+    "rule_pages",
     "verified",
 ]
 exclude_patterns = ["_build", "_ext", "**.ipynb_checkpoints", "jupyter_execute"]
@@ -54,6 +55,7 @@ else:
         "sphinx_design",
         # ours
         "fresh_outputs",
+        "layer_index",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
