@@ -118,6 +118,16 @@ CLASSES = {
             "a tuple of 3 shapes",
         ),
         (
+            ("ScaledDotProductAttention", ((2, 3), (5, 4), (5, 7))),
+            ValueError,
+            "query and key have the same number of features, got 3 and 4",
+        ),
+        (
+            ("ScaledDotProductAttention", ((2, 3), (5, 3), (6, 7))),
+            ValueError,
+            "there is one value for each key, got 5 keys and 6 values",
+        ),
+        (
             ("MultiHeadAttention", ((2, 3, 4),) * 3, {"h": 3, "d_model": 4}),
             ValueError,
             "h divides d_model, got 3 heads and a width of 4",
