@@ -37,6 +37,7 @@ test-deep: $(READY) ## the property tests with 2,000 fresh examples each
 
 bench: $(READY) ## time every layer against torch.nn, attention in detail (a quiet machine, minutes)
 	$(RUN) tests/bench/layers.py
+	$(RUN) tests/bench/attention.py
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort

@@ -144,7 +144,12 @@ class Formulas:
     def number(self, expression, zero):
         from layerref.rules import latex
 
-        return ((zero,),) if expression == 0 else ((math(latex(self.named(expression))),),)
+        if expression == 0:
+            return ((zero,),)
+        text = latex(self.named(expression))
+        if r"\frac" not in text:  # brackets that need not grow let a narrow screen break the line
+            text = text.replace(r"\left(", "(").replace(r"\right)", ")")
+        return ((math(text),),)
 
     def modes(self):
         note = self.rule.mode_note.replace("differs", "; they differ").replace("same", "; the same")

@@ -8,7 +8,6 @@ it rounds, so that a browser's answer is exact, whatever sizes a person types.
 
 import itertools
 import json
-import re
 from functools import cache
 
 import sympy
@@ -18,7 +17,7 @@ from sympy.printing.precedence import PRECEDENCE, precedence
 from layerref.rules import LAYERS, example
 from layerref.rules.convolution import both_sides
 from layerref.rules.reading import checked, read_settings, wanted
-from layerref.rules.record import REQUIRED, SPATIAL, Parameter, Settings
+from layerref.rules.record import REQUIRED, SPATIAL, Settings
 from layerref.rules.symbolic import count_parameters, over_stacks
 
 # Decide neither shape nor parameters nor FLOPs (a test asks the rules), so they get no field.
@@ -30,7 +29,6 @@ NO_FIELD = {
 }
 MOST_AXES = 6
 MOST_AXES_OF_SEVERAL = 4  # where forward takes several inputs
-NUMBER = re.compile(r"\d+")
 
 
 def has_field(p):
@@ -405,6 +403,3 @@ def script(name):
     """Return the script of one layer: it gives its record to ``layerref.define``."""
     record = json.dumps(Script(LAYERS[name]).record(), separators=(",", ":"), ensure_ascii=False)
     return f"layerref.define({record});\n"
-
-
-__all__ = ["NO_FIELD", "Parameter", "Script", "fields_of", "has_field", "input_names", "script"]

@@ -111,24 +111,21 @@
     const [first, ...others] = perAxis;
     const alike = first.filter((one) => keys.every((set) => set.has(JSON.stringify(one))));
     const names = (one) => Object.keys(one).join();
-    const mixed = (others.length ? first : [])
+    const equal = before.every((i, n) => i === before[0] && after[n] === after[0]);
+    const mixed = (equal ? [] : first)
       .map((one) => [one, ...others.map((list) => list.find((c) => names(c) === names(one)))])
-      .filter((parts) => parts.every(Boolean))
-      .map((parts) =>
-        Object.fromEntries(
-          Object.keys(parts[0]).map((name) => {
-            const values = parts.map((part) => part[name]);
-            if (how === "padding") return [name, values.reverse().flat()];
-            return [name, values.every((v) => v === values[0]) ? values[0] : values];
-          }),
-        ),
+      .filter((parts) => parts.every(Boolean));
+    const join = (parts) =>
+      Object.fromEntries(
+        Object.keys(parts[0]).map((name) => {
+          const values = parts.map((part) => part[name]);
+          const all = how === "padding" ? values.reverse().flat() : values; // the last axis first
+          return [name, all.every((value) => value === all[0]) ? all[0] : all];
+        }),
       );
-    const flat = alike.map((one) =>
-      how !== "padding" ? one
-      : { padding: one.padding[0] === one.padding[1] ? one.padding[0] : before.flatMap(() => one.padding) },
-    );
+    const joined = [...alike.map((one) => before.map(() => one)), ...mixed].map(join);
     const seen = new Set();
-    return [...flat, ...mixed].filter((one) => {
+    return joined.filter((one) => {
       const key = JSON.stringify(one);
       return !seen.has(key) && seen.add(key);
     });
