@@ -7,7 +7,7 @@ import re
 import oracle
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import (
@@ -173,6 +173,8 @@ def bad_arguments(draw, name):
 @given(data=st.data())
 def test_arguments_are_refused_alike(name, data):
     options, args = data.draw(bad_arguments(name))
+    if name == "LSTM" and isinstance(args[-1], torch.Tensor):
+        assume(len(args) == 1 or len(args[-1]) != 2)  # stacked states, a misfit: see below
     ours, theirs = oracle.build(name, H_IN, H_OUT, **options)
     oracle.assert_refused_alike(lambda: ours(*args), lambda: theirs(*args))
 

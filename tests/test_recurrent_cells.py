@@ -7,7 +7,7 @@ import re
 import oracle
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -84,6 +84,8 @@ def misfits(draw, name):
 @given(data=st.data())
 def test_cells_refuse_what_torch_refuses(name, data):
     options, args = data.draw(misfits(name))
+    if name == "LSTMCell" and len(args) == 2 and isinstance(args[1], torch.Tensor):
+        assume(args[1].shape[:1] != (2,))  # stacked states, a misfit that torch unpacks: see below
     oracle.assert_refused_alike(
         lambda: getattr(layerref, name)(**options).double()(*args),
         lambda: getattr(nn, name)(**options).double()(*args),
@@ -96,6 +98,7 @@ def test_cells_refuse_what_torch_refuses(name, data):
         # x and h of one sample, h with a second axis: torch's result has three axes
         ("RNNCell", (random(H_IN), random(H_OUT, H_OUT))),
         ("LSTMCell", (random(H_IN), (random(H_OUT),) * 3)),
+        ("LSTMCell", (random(H_IN), random(2, H_OUT))),
         ("LSTMCell", (random(N, H_IN), (random(N, H_OUT), random(N, H_OUT).float()))),
     ],
 )
