@@ -38,6 +38,17 @@ def forget_stale_gallery(app, config):
     marker.write_text(digest())
 
 
+def made_already(app, output):
+    """Tell whether an earlier build left ``output``, made by the same package, pages and code."""
+    now = hashlib.sha256(digest().encode())
+    for path in sorted([*Path(__file__).parent.glob("*.py"), *Path(app.srcdir).glob("*/*.md")]):
+        now.update(path.read_bytes())
+    marker = Path(app.doctreedir, output.replace("/", "-") + ".digest")
+    known = marker.exists() and marker.read_text() == now.hexdigest()
+    marker.write_text(now.hexdigest())
+    return known and Path(app.outdir, output).exists()
+
+
 def setup(app):
     """Run before sphinx-gallery looks at its scripts."""
     app.connect("config-inited", forget_stale_gallery, priority=1)

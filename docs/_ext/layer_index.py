@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from docutils import nodes
+from fresh_outputs import made_already
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -246,7 +247,9 @@ def index(srcdir):
 
 def write_index(app, exception):
     """Write layers.json beside the pages."""
-    if not exception and app.builder.format == "html":
+    if exception or app.builder.format != "html":
+        return
+    if not made_already(app, "layers.json"):
         text = json.dumps(index(app.srcdir), indent=1, ensure_ascii=False)
         Path(app.outdir, "layers.json").write_text(text + "\n", encoding="utf-8")
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
+from fresh_outputs import made_already
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import ensuredir
 
@@ -343,7 +344,7 @@ def add_scripts(app, pagename, templatename, context, doctree):
 
 def write_scripts(app, exception):
     """Write the rules that the browser evaluates, a file for each layer."""
-    if exception or app.builder.format != "html":
+    if exception or app.builder.format != "html" or made_already(app, "_static/rules"):
         return
     import rule_scripts
 
