@@ -43,6 +43,12 @@ def test_docstring_holds_what_a_reader_needs(name):
         assert "Shape\n" in text, "no shapes"
 
 
+def test_every_layer_is_in_an_example():
+    scripts = "".join(path.read_text() for path in (ROOT / "gallery").rglob("plot_*.py"))
+    layers = [n for n in layerref.__all__ if inspect.isclass(getattr(layerref, n))]
+    assert not [name for name in layers if not re.search(rf"\b{name}\b", scripts)]
+
+
 def test_nothing_is_skipped():
     words = ["+" + "SKIP", "skip" + "if", "pytest." + "skip", "mark." + "skip", "x" + "fail("]
     for folder in ("src", "docs", "gallery", "tests"):
