@@ -5,6 +5,7 @@ figures and numbers on the site in silence.
 """
 
 import hashlib
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import layerref
 EXECUTED_WITH = ("torch", "numpy", "matplotlib", "sphinx-gallery", "myst-nb")
 
 
+@cache
 def digest():
     """Return a digest of the package's sources and of the libraries that execute with it."""
     result = hashlib.sha256(" ".join(map(version, EXECUTED_WITH)).encode())
@@ -27,26 +29,36 @@ def notebook_cache(folder):
     return str(folder / digest())
 
 
+def when_changed(marker, now, work):
+    """Do the work, unless ``marker`` says that it was done for ``now``; note it when it is done."""
+    if marker.exists() and marker.read_text() == now:
+        return
+    work()
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(now)
+
+
 def forget_stale_gallery(app, config):
     """Have sphinx-gallery run every script again when the package changed."""
-    marker = Path(app.srcdir, "auto_gallery", ".digest")
-    if marker.exists() and marker.read_text() == digest():
-        return
-    for md5 in marker.parent.rglob("*.md5"):
-        md5.unlink()
-    marker.parent.mkdir(exist_ok=True)
-    marker.write_text(digest())
+    gallery = Path(app.srcdir, "auto_gallery")
+
+    def forget():
+        for md5 in gallery.rglob("*.md5"):
+            md5.unlink()
+
+    when_changed(gallery / ".digest", digest(), forget)
 
 
-def made_already(app, output):
-    """Tell whether an earlier build left ``output``, made by the same package, pages and code."""
+def make_output(app, output, make):
+    """Call ``make(path)`` for an output of the package, the pages and this folder's code."""
     now = hashlib.sha256(digest().encode())
     for path in sorted([*Path(__file__).parent.glob("*.py"), *Path(app.srcdir).glob("*/*.md")]):
         now.update(path.read_bytes())
+    target = Path(app.outdir, output)
     marker = Path(app.doctreedir, output.replace("/", "-") + ".digest")
-    known = marker.exists() and marker.read_text() == now.hexdigest()
-    marker.write_text(now.hexdigest())
-    return known and Path(app.outdir, output).exists()
+    if not target.exists():
+        marker.unlink(missing_ok=True)
+    when_changed(marker, now.hexdigest(), lambda: make(target))
 
 
 def setup(app):

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from docutils import nodes
-from fresh_outputs import made_already
+from fresh_outputs import make_output
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -249,9 +249,12 @@ def write_index(app, exception):
     """Write layers.json beside the pages."""
     if exception or app.builder.format != "html":
         return
-    if not made_already(app, "layers.json"):
+
+    def write(path):
         text = json.dumps(index(app.srcdir), indent=1, ensure_ascii=False)
-        Path(app.outdir, "layers.json").write_text(text + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
+
+    make_output(app, "layers.json", write)
 
 
 def add_scripts(app, pagename, templatename, context, doctree):

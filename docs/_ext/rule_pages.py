@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
-from fresh_outputs import made_already
+from fresh_outputs import make_output
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.osutil import ensuredir
 
@@ -344,17 +344,17 @@ def add_scripts(app, pagename, templatename, context, doctree):
 
 def write_scripts(app, exception):
     """Write the rules that the browser evaluates, a file for each layer."""
-    if exception or app.builder.format != "html" or made_already(app, "_static/rules"):
+    if exception or app.builder.format != "html":
         return
-    import rule_scripts
 
-    folder = Path(app.outdir, "_static", "rules")
-    ensuredir(folder)
-    for name in rule_scripts.LAYERS:
-        path = folder / f"{name}.js"
-        text = rule_scripts.script(name)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    def write(folder):
+        import rule_scripts
+
+        ensuredir(folder)
+        for name in rule_scripts.LAYERS:
+            (folder / f"{name}.js").write_text(rule_scripts.script(name), encoding="utf-8")
+
+    make_output(app, "_static/rules", write)
 
 
 def setup(app):
