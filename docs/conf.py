@@ -1,5 +1,6 @@
 """Sphinx's settings: one banner per concern."""
 
+import doctest
 import os
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ python_use_unqualified_type_names = True
 
 # -- Doctests ----------------------------------------------------------------------------------
 
-doctest_default_flags = 0  # exact output, whole error messages
+doctest_default_flags = doctest.NORMALIZE_WHITESPACE  # whole error messages, wrapped; else exact
 doctest_global_setup = """\
 import torch
 import torch.nn.functional as F
