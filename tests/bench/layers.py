@@ -87,12 +87,13 @@ def main():
         else:
             input = torch.randn(shape, requires_grad=True)
         pair = [getattr(module, name)(*args) for module in (layerref, nn)]
-        ours, theirs = timing.paired([step(layer, input) for layer in pair])
+        runs = timing.paired([step(layer, input) for layer in pair])
         settings = ", ".join(map(str, args))
         rows.append({
             "layer": f"{name}({settings})", "input": list(shape),
-            "ours_ms": round(ours * 1e3, 3), "torch_ms": round(theirs * 1e3, 3),
-            "ratio": round(ours / theirs, 2),
+            "ours_ms": round(timing.median(runs, 0) * 1e3, 3),
+            "torch_ms": round(timing.median(runs, 1) * 1e3, 3),
+            "ratio": round(timing.ratio(runs, 0, 1), 2),
         })  # fmt: skip
     rows.sort(key=lambda row: row["ratio"])
     mean = math.exp(sum(math.log(row["ratio"]) for row in rows) / len(rows))
@@ -105,7 +106,7 @@ def main():
         )
     slow = [row["layer"] for row in rows if row["ratio"] > 10]
     print(f"geometric mean {mean:.2f}; above 10: {', '.join(slow) or 'none'}")
-    timing.write("bench_layers", rows, threads=1, geometric_mean=round(mean, 2))
+    timing.write("bench_layers", rows, geometric_mean=round(mean, 2))
 
 
 if __name__ == "__main__":

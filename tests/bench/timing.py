@@ -1,4 +1,4 @@
-"""Paired timing: both sides in one run, turn by turn, so that a busy machine slows them alike."""
+"""Paired timing: all sides in one run, turn by turn, so that a busy machine slows them alike."""
 
 import datetime
 import json
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-DATA = Path(__file__).parents[2] / "docs" / "_data"
+HERE = Path(__file__).parent
+DATA = HERE.parents[1] / "docs" / "_data"
 
 
 def seconds(call, number):
@@ -22,17 +23,24 @@ def seconds(call, number):
     return (time.perf_counter() - start) / number
 
 
-def paired(calls, repeats=7, at_least=0.02):
-    """Return the median time of each call; a repeat runs every call for ``at_least`` seconds."""
-    numbers = []
-    for call in calls:
-        call()  # the first call allocates and chooses kernels
-        numbers.append(max(1, int(at_least / max(seconds(call, 1), 1e-9))))
-    runs = [
-        [seconds(call, number) for call, number in zip(calls, numbers, strict=True)]
-        for _ in range(repeats)
-    ]
-    return [statistics.median(column) for column in zip(*runs, strict=True)]
+def paired(calls, at_least=0.01):
+    """Return the times of all calls, repeat by repeat: 7 repeats, or 21 of short calls."""
+    longest = max([seconds(call, 1) for call in calls])  # the first call allocates
+    if longest < 0.1:
+        longest = max([seconds(call, 3) for call in calls])
+    number = max(1, round(at_least / longest))
+    repeats = 7 if longest > 0.1 else 21
+    return [[seconds(call, number) for call in calls] for _ in range(repeats)]
+
+
+def median(runs, one):
+    """Return the median time of a call."""
+    return statistics.median(run[one] for run in runs)
+
+
+def ratio(runs, one, other):
+    """Return the median of the ratios of two calls within a repeat."""
+    return statistics.median(run[one] / run[other] for run in runs)
 
 
 def machine():
@@ -47,6 +55,7 @@ def machine():
     )
     return {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
+        "cores": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "date": datetime.date.today().isoformat(),
@@ -54,8 +63,8 @@ def machine():
 
 
 def write(name, rows, **more):
-    """Leave a data file for the benchmark page."""
+    """Leave a data file for the benchmark page: one line a row, so that a change can be read."""
     DATA.mkdir(exist_ok=True)
-    path = DATA / f"{name}.json"
-    path.write_text(json.dumps({**machine(), **more, "rows": rows}, indent=1) + "\n")
-    return path
+    head = json.dumps({**machine(), **more}, indent=1)[:-2]
+    body = ",\n".join("  " + json.dumps(row) for row in rows)
+    (DATA / f"{name}.json").write_text(f'{head},\n "rows": [\n{body}\n ]\n}}\n')

@@ -40,7 +40,7 @@ class ScaledDotProductAttention(nn.Module):
       ``(*, L, S)``
     - output: ``(*, L, d_v)``, and the weights ``(*, L, S)``, after dropout
 
-    float16 and bfloat16 compute their scores in float32.
+    float16 computes its scores in float32, whose range they need.
 
     Raises
     ------
@@ -88,14 +88,15 @@ class ScaledDotProductAttention(nn.Module):
         """Return the output and the weights."""
         if query.dtype == torch.float16:  # whose largest number, 65504, is too small for scores
             query, key = query.float(), key.float()
-        scores = (query / query.shape[-1] ** 0.5) @ key.mT
+        query, S = query / query.shape[-1] ** 0.5, key.shape[-2]
         if mask is None:
-            weights = torch.softmax(scores, -1)
+            weights = torch.softmax(query @ key.mT, -1)
         else:
-            mask = mask_to_additive(mask, scores.dtype)
-            # softmax of a row of -inf is 0/0, in its gradient too: open such a row, empty it after
+            # a row of -inf has no softmax: one more key, of score 0, takes what no other key may
+            mask = mask_to_additive(mask, query.dtype)
             empty = (mask == -torch.inf).all(-1, keepdim=True)
-            weights = torch.softmax(scores + mask.masked_fill(empty, 0), -1) * ~empty
+            mask = torch.cat([mask, mask_to_additive(empty, mask.dtype)], -1)
+            weights = torch.softmax(query @ F.pad(key, (0, 0, 0, 1)).mT + mask, -1)[..., :S]
         weights = F.dropout(weights.to(value.dtype), self.dropout, self.training)
         return weights @ value, weights
 

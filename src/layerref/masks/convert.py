@@ -192,7 +192,7 @@ def mask_to_additive(mask: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         raise TypeError(f"mask_to_additive: -inf needs a floating-point dtype, got {dtype}")
     if mask.dtype != torch.bool:
         return mask.to(dtype)
-    return torch.zeros_like(mask, dtype=dtype).masked_fill(~mask, -torch.inf)
+    return torch.where(mask, 0.0, -torch.inf).to(dtype)
 
 
 def mask_to_boolean(mask: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from torch import Tensor
 def four_axes(mask: Tensor) -> Tensor:
     """View (L, S), (N, L, S) or (N, h, L, S) as (N, h, L, S), with 1 for what is missing."""
     if mask.dim() == 3:
-        return mask[:, None]
-    return mask[None, None] if mask.dim() == 2 else mask
+        return mask.unsqueeze(1)
+    return mask.expand(1, 1, -1, -1) if mask.dim() == 2 else mask
 
 
 def check_mask_dtype(mask: Tensor, name: str = "mask") -> None:
