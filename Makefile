@@ -35,9 +35,10 @@ test: html ## build the site, then run every test: package, rules, gallery, page
 test-deep: $(READY) ## the property tests with 2,000 fresh examples each
 	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest -n 2 -m property
 
-bench: $(READY) ## time every layer against torch.nn, attention in detail (a quiet machine, minutes)
+bench: $(READY) ## time every layer against torch.nn, attention in detail (a quiet machine, hours)
 	$(RUN) tests/bench/layers.py
-	$(RUN) tests/bench/attention.py
+	$(RUN) tests/bench/attention.py --threads 1
+	$(RUN) tests/bench/attention.py --threads 2
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort

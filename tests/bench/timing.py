@@ -29,7 +29,7 @@ def paired(calls, at_least=0.01):
     if longest < 0.1:
         longest = max([seconds(call, 3) for call in calls])
     number = max(1, round(at_least / longest))
-    repeats = 7 if longest > 0.1 else 21
+    repeats = 7 if longest > 0.03 else 21
     return [[seconds(call, number) for call in calls] for _ in range(repeats)]
 
 
@@ -55,7 +55,7 @@ def machine():
     )
     return {
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else cpu,
-        "cores": torch.get_num_threads(),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "date": datetime.date.today().isoformat(),
