@@ -178,18 +178,21 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="values of the grid, comma-separated")
     parser.add_argument("--largest", type=int, default=16384, help="longest sequence")
+    parser.add_argument("--resume", action="store_true", help="keep the rows of the data file")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     wanted = set(filter(None, options.only.split(",")))
     name = f"bench_attention_{options.threads}"
-    used = memory() if options.threads == 1 and not wanted else None
-    rows = []
+    known = timing.read(name) if options.resume else {"rows": []}
+    used = known.get("memory") or (memory() if options.threads == 1 and not wanted else None)
+    rows = known["rows"]
+    done = {tuple(row[key] for key in GRID) for row in rows}
     print(f"{timing.machine()}\n{'cell':58} {'ours ms':>9} {'torch ms':>9} {'floor ms':>9}"
           f" {'/torch':>7} {'/floor':>7}")  # fmt: skip
     for values in itertools.product(*GRID.values()):
         cell = dict(zip(GRID, values, strict=True))
         longest = LONGEST_WITH_WEIGHTS if cell["weights"] == "returned" else options.largest
-        if cell["length"] > longest or not wanted <= set(map(str, values)):
+        if cell["length"] > longest or not wanted <= set(map(str, values)) or values in done:
             continue
         rows.append(row_of(cell, measure(**cell)))
         print_row(rows[-1])

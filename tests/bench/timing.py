@@ -62,6 +62,15 @@ def machine():
     }
 
 
+def read(name):
+    """Return what an earlier run on this machine left."""
+    data = json.loads((DATA / f"{name}.json").read_text())
+    changed = {key for key, value in machine().items() if key != "date" and data[key] != value}
+    if changed:
+        raise ValueError(f"rows of one file have one {', '.join(changed)}: run without --resume")
+    return data
+
+
 def write(name, rows, **more):
     """Leave a data file for the benchmark page: one line a row, so that a change can be read."""
     DATA.mkdir(exist_ok=True)

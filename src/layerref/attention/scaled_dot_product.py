@@ -88,15 +88,14 @@ class ScaledDotProductAttention(nn.Module):
         """Return the output and the weights."""
         if query.dtype == torch.float16:  # whose largest number, 65504, is too small for scores
             query, key = query.float(), key.float()
-        query, S = query / query.shape[-1] ** 0.5, key.shape[-2]
+        scores = (query / query.shape[-1] ** 0.5) @ key.mT
         if mask is None:
-            weights = torch.softmax(query @ key.mT, -1)
+            weights = torch.softmax(scores, -1)
         else:
-            # a row of -inf has no softmax: one more key, of score 0, takes what no other key may
-            mask = mask_to_additive(mask, query.dtype)
+            mask = mask_to_additive(mask, scores.dtype)
+            # softmax of a row of -inf is 0/0, in its gradient too: open such a row, empty it after
             empty = (mask == -torch.inf).all(-1, keepdim=True)
-            mask = torch.cat([mask, mask_to_additive(empty, mask.dtype)], -1)
-            weights = torch.softmax(query @ F.pad(key, (0, 0, 0, 1)).mT + mask, -1)[..., :S]
+            weights = torch.softmax(scores + mask.masked_fill(empty, 0), -1) * ~empty
         weights = F.dropout(weights.to(value.dtype), self.dropout, self.training)
         return weights @ value, weights
 
