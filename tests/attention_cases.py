@@ -122,6 +122,15 @@ def settings(draw, empty=False):
     return {**made, "bias": draw(st.booleans())}, wrapper, [*inputs, mask], call
 
 
+def every_mask(N, h, L, S, dtype=torch.float32, device=None):
+    """Return None and one mask of every form that we take: each rank, type and broadcast axis."""
+    shapes = [[*lead, rows, S] for rows in {1, L} for lead in ([], [1], [N], [1, 1], [N, 1])]
+    shapes += [[n, h, rows, S] for rows in {1, L} for n in {1, N}]
+    keeps = [torch.rand(shape, device=device) < 0.7 for shape in shapes]
+    empty = torch.zeros((), dtype=dtype, device=device)
+    return [None, *keeps, *(torch.where(keep, empty, -torch.inf) for keep in keeps)]
+
+
 def calls():
     """Every kind of call, for a layer of width 6 and inputs (3, 5, 6)."""
     keep = torch.rand(3, 2, 5, 5) < 0.7

@@ -6,7 +6,7 @@ import oracle
 import pytest
 import torch
 import torch.nn.functional as F
-from attention_cases import First, build, masks, settings
+from attention_cases import Cross, First, Self, Three, build, masks, settings
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -29,6 +29,17 @@ def test_equals_nn_multihead_attention_in_inference(setting):
     for context in (torch.no_grad, torch.inference_mode):
         with context():
             oracle.assert_close(ours(*inputs, **call), theirs(*inputs, **call))
+
+
+@pytest.mark.parametrize("wrapper", [Self, Cross, Three])
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_long_sequences_equal_nn_multihead_attention(wrapper, need_weights):
+    """Beyond some length the heads are laid out anew."""
+    ours, theirs = (wrapper(m) for m in build(2, 6))
+    lengths = {Self: [521], Cross: [257, 521], Three: [257, 521, 521]}[wrapper]
+    inputs = [torch.randn(2, n, 6, dtype=torch.float64) for n in lengths]
+    keep = torch.rand(2, 1, 521) < 0.7
+    oracle.compare(ours, theirs, *inputs, keep, need_weights=need_weights)
 
 
 @st.composite

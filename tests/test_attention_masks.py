@@ -5,7 +5,8 @@ import itertools
 import oracle
 import pytest
 import torch
-from attention_cases import DTYPES, First, build, settings
+import torch.nn.functional as F
+from attention_cases import DTYPES, First, build, every_mask, settings
 from hypothesis import given
 from torch import nn
 from torch.utils._pytree import tree_leaves
@@ -75,21 +76,45 @@ def test_empty_rows(dtype, kind, need_weights, dropout):
 
 @pytest.mark.parametrize("need_weights", [False, True])
 @pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("mode", ["train", "eval", "inference"])
 @pytest.mark.parametrize(("N", "L", "S"), [(0, 3, 5), (2, 0, 5), (2, 3, 0), (0, 0, 0)])
-def test_nothing_to_attend_to_or_from(N, L, S, causal, need_weights):
-    mha = MultiHeadAttention(2, 6)
+def test_nothing_to_attend_to_or_from(N, L, S, mode, causal, need_weights):
+    mha = MultiHeadAttention(2, 6).train(mode == "train")
     nn.init.normal_(mha.out_proj.bias)
-    x, y = torch.randn(N, L, 6, requires_grad=True), torch.randn(N, S, 6, requires_grad=True)
-    for mask in (None, torch.ones(1, S).bool(), torch.zeros(N, 1, S)):
-        result = mha(x, y, y, mask, is_causal=causal, need_weights=need_weights)
+    for mask in every_mask(N, 2, L, S):
+        with torch.inference_mode(mode == "inference"):
+            x = torch.randn(N, L, 6, requires_grad=True)
+            y = torch.randn(N, S, 6, requires_grad=True)
+            result = mha(x, y, y, mask, is_causal=causal, need_weights=need_weights)
         output = result[0] if need_weights else result
         assert output.shape == (N, L, 6)
         if need_weights:
             assert result[1].shape == (N, 2, L, S)
         if S == 0:
             torch.testing.assert_close(output, mha.out_proj.bias.expand(N, L, 6))
-        output.sum().backward()
-        assert x.grad.isfinite().all()
+        if mode != "inference":
+            mha.zero_grad()
+            output.sum().backward()
+            gradients = [x.grad, y.grad, *(p.grad for p in mha.parameters())]
+            assert all(g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize("h", [1, 2, 6])
+def test_one_key_is_the_answer_to_every_query_that_may_see_it(h, need_weights):
+    mha, x, y = MultiHeadAttention(h, 6, dropout=0.0), torch.randn(3, 5, 6), torch.randn(3, 1, 6)
+    nn.init.normal_(mha.in_proj_bias)
+    nn.init.normal_(mha.out_proj.bias)
+    value = F.linear(y, mha.in_proj_weight[12:], mha.in_proj_bias[12:])
+    value = value.unflatten(-1, (h, 6 // h)).transpose(1, 2)
+    for mask in every_mask(3, h, 5, 1):
+        seen = torch.ones(5, 1) if mask is None else (mask == (mask.dtype == torch.bool)).float()
+        seen = (seen[:, None] if seen.dim() == 3 else seen).expand(3, h, 5, 1)
+        result = mha(x, y, y, mask, need_weights=need_weights)
+        expected = mha.out_proj((seen * value).transpose(1, 2).flatten(2))
+        torch.testing.assert_close(result[0] if need_weights else result, expected)
+        if need_weights:
+            torch.testing.assert_close(result[1], seen)
 
 
 # --- hidden keys ----------------------------------------------------------------------------------
@@ -107,10 +132,16 @@ def test_huge_values_of_a_hidden_key_do_not_leak(dtype, kind, need_weights):
         mask = torch.zeros(2, 1, 7, dtype=dtype).masked_fill(~mask, -torch.inf)
     huge = y.clone()
     huge[:, 3] = torch.finfo(dtype).max / (1e4 if dtype == torch.float16 else 1e8)
-    calm = mha(x, y, y, mask, need_weights=need_weights)
-    wild = mha(x, huge, huge, mask, need_weights=need_weights)
-    for a, b in zip(tree_leaves(calm), tree_leaves(wild), strict=True):
-        assert torch.equal(a, b)
+    for causal in (False, True):
+        outcomes = []
+        for memory in (y, huge):
+            query, memory = x.clone().requires_grad_(), memory.clone().requires_grad_()
+            call = {"is_causal": causal, "need_weights": need_weights}
+            result = tree_leaves(mha(query, memory, memory, mask, **call))
+            result[0].sum().backward()
+            outcomes.append([*result, query.grad, memory.grad])
+        for calm, wild in zip(*outcomes, strict=True):
+            assert torch.equal(calm, wild)
 
 
 @pytest.mark.parametrize("need_weights", [False, True])

@@ -1,5 +1,7 @@
 """What attention refuses: the error names argument, values and remedy."""
 
+from functools import partial
+
 import oracle
 import pytest
 import torch
@@ -12,23 +14,11 @@ from layerref import MultiHeadAttention, ScaledDotProductAttention
 X, Y = torch.zeros(2, 5, 6), torch.zeros(2, 7, 6)
 
 
-def call(*args, **kwargs):
-    return lambda: MultiHeadAttention(2, 6)(*args, **kwargs)
+def call(*args):
+    return lambda **kwargs: MultiHeadAttention(2, 6)(*args, **kwargs)
 
 
 REFUSED = {
-    "h does not divide": (
-        lambda: MultiHeadAttention(4, 6),
-        ValueError,
-        ["h=4, d_model=6", "[1, 2, 3, 6]"],
-    ),
-    "h swapped": (lambda: MultiHeadAttention(64, 8), ValueError, ["h=64, d_model=8", "first"]),
-    "h zero": (lambda: MultiHeadAttention(0, 6), ValueError, ["h=0"]),
-    "h negative": (lambda: MultiHeadAttention(-2, 6), ValueError, ["h=-2"]),
-    "d_model zero": (lambda: MultiHeadAttention(1, 0), ValueError, ["d_model=0"]),
-    "dropout 1": (lambda: MultiHeadAttention(2, 6, 1.0), ValueError, ["dropout", "1.0"]),
-    "dropout below": (lambda: MultiHeadAttention(2, 6, -0.1), ValueError, ["dropout", "-0.1"]),
-    "dropout NaN": (lambda: ScaledDotProductAttention(float("nan")), ValueError, ["nan"]),
     "query's width": (call(X[..., :4], Y, Y), ValueError, ["query", "(2, 5, 4)", "Linear(4, 6)"]),
     "key's width": (call(X, Y[..., :4], Y), ValueError, ["key", "(2, 7, 4)", "d_model = 6"]),
     "value's width": (call(X, Y, Y[..., :4]), ValueError, ["value", "(2, 7, 4)"]),
@@ -77,7 +67,49 @@ REFUSED = {
         ValueError,
         ["N=1", "(2, 5, 7)"],
     ),
-    "readable mask of integers": (
+    "mask of other L": (call(X, Y, Y, torch.ones(4, 7).bool()), ValueError, ["(4, 7)", "L=5"]),
+    "batched mask of other L": (
+        call(X, Y, Y, torch.ones(2, 4, 7).bool()),
+        ValueError,
+        ["(2, 4, 7)", "L=5"],
+    ),
+    "heads' mask of other S": (
+        call(X, Y, Y, torch.ones(2, 2, 5, 6).bool()),
+        ValueError,
+        ["(2, 2, 5, 6)", "S=7"],
+    ),
+    "mask of no axis": (call(X, Y, Y, torch.tensor(True)), ValueError, ["()", "(L, S)"]),
+    "float mask of padding": (call(X, Y, Y, torch.zeros(2, 7)), ValueError, ["mask[:, None, :]"]),
+    "float mask of torch": (call(X, Y, Y, torch.zeros(4, 5, 7)), ValueError, ["mask_from_torch"]),
+    "mask of bytes": (
+        call(X, Y, Y, torch.ones(5, 7, dtype=torch.uint8)),
+        TypeError,
+        ["uint8", "mask.bool()"],
+    ),
+    "mask of complex numbers": (
+        call(X, Y, Y, torch.ones(5, 7, dtype=torch.complex64)),
+        TypeError,
+        ["complex64"],
+    ),
+    "mask of halves": (
+        call(X, Y, Y, torch.zeros(5, 7).half()),
+        TypeError,
+        ["mask in torch.float16", "mask.to(torch.float32)"],
+    ),
+}
+BUILT = {
+    "h does not divide": ((4, 6), ["h=4, d_model=6", "[1, 2, 3, 6]"]),
+    "h swapped": ((64, 8), ["h=64, d_model=8", "first"]),
+    "h zero": ((0, 6), ["h=0"]),
+    "h negative": ((-2, 6), ["h=-2"]),
+    "d_model zero": ((1, 0), ["d_model=0"]),
+    "dropout 1": ((2, 6, 1.0), ["dropout", "1.0"]),
+    "dropout below": ((2, 6, -0.1), ["dropout", "-0.1"]),
+}
+READABLE = {
+    "dropout NaN": (lambda: ScaledDotProductAttention(float("nan")), ValueError, ["nan"]),
+    "dropout 1": (lambda: ScaledDotProductAttention(1.0), ValueError, ["1.0"]),
+    "mask of integers": (
         lambda: ScaledDotProductAttention()(X, Y, Y, torch.ones(5, 7).int()),
         TypeError,
         ["int32", "mask.bool()"],
@@ -85,13 +117,31 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSED)
-def test_refusals_name_argument_values_and_remedy(case):
-    refused, error, words = REFUSED[case]
+def assert_refuses(refused, error, words):
     with pytest.raises(error) as caught:
         refused()
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("need_weights", [False, True])
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_name_argument_values_and_remedy(case, need_weights, is_causal):
+    refused, error, words = REFUSED[case]
+    call = partial(refused, need_weights=need_weights, is_causal=is_causal)
+    assert_refuses(call, error, words)
+
+
+@pytest.mark.parametrize("case", BUILT)
+def test_settings_that_are_refused(case):
+    settings, words = BUILT[case]
+    assert_refuses(lambda: MultiHeadAttention(*settings), ValueError, words)
+
+
+@pytest.mark.parametrize("case", READABLE)
+def test_readable_form_refuses(case):
+    assert_refuses(*READABLE[case])
 
 
 @st.composite

@@ -1,13 +1,26 @@
 """Attention under stress: narrow types, huge scores, odd strides, dropout, memory."""
 
 import copy
+import itertools
 import warnings
 
 import oracle
 import pytest
 import torch
-from attention_cases import DTYPES, HALF, Cross, Keyed, Self, Three, build, calls, settings
+from attention_cases import (
+    DTYPES,
+    HALF,
+    Cross,
+    Keyed,
+    Self,
+    Three,
+    build,
+    calls,
+    every_mask,
+    settings,
+)
 from hypothesis import given
+from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -33,6 +46,32 @@ def test_narrow_types_are_close_to_float64(dtype, need_weights):
         for exactly, narrowly in zip(tree_leaves(a), tree_leaves(b), strict=True):
             assert narrowly.dtype == dtype
             torch.testing.assert_close(narrowly.double(), exactly, rtol=tolerance, atol=tolerance)
+
+
+@given(
+    settings(empty=True),
+    st.sampled_from([torch.float32, *HALF]),
+    st.sampled_from([torch.enable_grad, torch.no_grad, torch.inference_mode]),
+)
+def test_every_setting_in_every_type_is_close_to_float64(setting, dtype, context):
+    made, wrapper, inputs, call = setting
+    exact, _ = build(**{**made, "dropout": 0.0})
+    with torch.no_grad():
+        for p in exact.parameters():
+            p.copy_(p.to(dtype).mul_(0.25))
+    narrow = copy.deepcopy(exact).to(dtype)
+
+    def narrowed(t):
+        return t.to(dtype) if t is not None and t.is_floating_point() else t
+
+    inputs = [narrowed(t) for t in inputs]
+    wide = [t.double() if t is not None and t.is_floating_point() else t for t in inputs]
+    with context():
+        expected, got = wrapper(exact)(*wide, **call), wrapper(narrow)(*inputs, **call)
+    tolerance = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 8e-2}[dtype]
+    for a, b in zip(tree_leaves(got), tree_leaves(expected), strict=True):
+        assert a.dtype == dtype
+        torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
@@ -62,13 +101,16 @@ def test_autocast(dtype, need_weights):
     mha, x = MultiHeadAttention(2, 6, 0.0), torch.randn(3, 5, 6)
     keep = torch.rand(3, 1, 5) < 0.7
     keep[1] = False
-    bias = torch.randn(5, 5)
-    for mask in (None, keep, bias):
-        expected = mha(x, x, x, mask, need_weights=need_weights)
+    for mask, causal in itertools.product((keep, *every_mask(3, 2, 5, 5)), (False, True)):
+        call = {"is_causal": causal, "need_weights": need_weights}
+        expected = mha(x, x, x, mask, **call)
         with torch.autocast("cpu", dtype):
-            got = mha(x, x.to(dtype), x, mask, need_weights=need_weights)
+            got = mha(x, x.to(dtype), x, mask, **call)
         for a, b in zip(tree_leaves(got), tree_leaves(expected), strict=True):
             torch.testing.assert_close(a.float(), b, rtol=0, atol=3e-2)
+        mha.zero_grad()
+        tree_leaves(got)[0].float().sum().backward()
+        assert all(p.grad.isfinite().all() for p in mha.parameters())
 
 
 # --- strides --------------------------------------------------------------------------------------
@@ -102,13 +144,14 @@ def test_expanded_inputs():
 
 
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_dropout_is_reproducible_and_unbiased(need_weights):
+@pytest.mark.parametrize("kwargs", [{}, {"is_causal": True}, {"mask": torch.eye(5).bool()}])
+def test_dropout_is_reproducible_and_unbiased(kwargs, need_weights):
     mha = MultiHeadAttention(2, 6, dropout=0.3)
     x = torch.randn(2, 5, 6)
 
     def call(seed):
         torch.manual_seed(seed)
-        return tree_leaves(mha(x, x, x, need_weights=need_weights))[0].detach()
+        return tree_leaves(mha(x, x, x, need_weights=need_weights, **kwargs))[0].detach()
 
     assert torch.equal(call(1), call(1))
     assert not torch.equal(call(1), call(2))

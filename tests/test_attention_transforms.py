@@ -2,13 +2,14 @@
 
 import copy
 import io
+import itertools
 import shutil
 import warnings
 
 import oracle
 import pytest
 import torch
-from attention_cases import build, calls
+from attention_cases import build, calls, every_mask
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
@@ -93,12 +94,18 @@ def test_an_export_with_one_tensor_thrice_is_of_self_attention():
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("need_weights", [False, True])
-def test_vmap(need_weights):
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kind", ["bool", "float"])
+def test_vmap(kind, causal, need_weights):
     mha, x = MultiHeadAttention(2, 6, 0.0), torch.randn(4, 3, 5, 6)
-    keep = torch.rand(4, 5, 5) < 0.7
+    keep = torch.rand(4, 5, 5) < 0.7 if kind == "bool" else torch.randn(4, 5, 5)
 
-    def call(x, mask):
-        return mha(x, x, x, mask, need_weights=need_weights)
+    def call(x, mask=None):
+        return mha(x, x, x, mask, is_causal=causal, need_weights=need_weights)
+
+    alone = torch.vmap(call)(x)
+    for i, t in enumerate(tree_leaves(alone)):
+        torch.testing.assert_close(t, torch.stack([tree_leaves(call(a))[i] for a in x]))
 
     got = torch.vmap(call)(x, keep)
     expected = [call(a, b) for a, b in zip(x, keep, strict=True)]
@@ -129,10 +136,11 @@ def test_meta_device(need_weights):
     with torch.device("meta"):
         mha = MultiHeadAttention(2, 6)
         x, y = torch.randn(3, 5, 6), torch.randn(3, 7, 6)
-        keep = torch.ones(3, 1, 7).bool()
-    for causal in (False, True):
-        for mask in (None, keep, torch.zeros(3, 2, 5, 7, device="meta")):
-            result = mha(x, y, y, mask, is_causal=causal, need_weights=need_weights)
+    for N, causal in itertools.product((1, 3), (False, True)):
+        inputs = (x, y, y) if N == 3 else (x[0], y[0], y[0])
+        lead = (3,) if N == 3 else ()
+        for mask in every_mask(N, 2, 5, 7, device="meta"):
+            result = mha(*inputs, mask, is_causal=causal, need_weights=need_weights)
             shapes = [tuple(t.shape) for t in tree_leaves(result)]
-            assert shapes == [(3, 5, 6), (3, 2, 5, 7)][: 1 + need_weights]
-            assert tree_leaves(result)[0].is_meta
+            assert shapes == [(*lead, 5, 6), (*lead, 2, 5, 7)][: 1 + need_weights]
+            assert all(t.is_meta for t in tree_leaves(result))
