@@ -2,7 +2,9 @@
 
 import doctest
 import os
+import re
 import sys
+import traceback
 from pathlib import Path
 
 # The tensors of the site are small: one thread is fastest, and gives the same figures everywhere.
@@ -12,7 +14,13 @@ HERE = Path(__file__).parent
 BUILD = HERE.parent / "_build"
 sys.path.insert(0, str(HERE / "_ext"))
 
-import layerref  # noqa: E402
+try:
+    import layerref
+except Exception:  # with a torch that lacks what the package is made of
+    from sphinx.errors import ConfigError
+
+    reason = traceback.format_exc(limit=-1)
+    raise ConfigError(f"layerref cannot be imported, so nothing was run.\n{reason}") from None
 
 # -- Project -----------------------------------------------------------------------------------
 
@@ -94,6 +102,10 @@ import layerref
 from layerref import *
 _ = torch.manual_seed(0)
 """
+# the torch that the pages were written for; .venv may hold another
+verified_torch = re.search(
+    r"^torch==(.+)$", (HERE.parent / ".ci/constraints.txt").read_text(), re.M
+)[1]
 
 if not DOCTEST:
     # -- Links to torch and Python, without a network ------------------------------------------

@@ -1,21 +1,28 @@
 """Run the doctests of the site, say what held, and stamp every reference page with it.
 
 The doctest builder writes a record: which page ran how many checks, with which torch, from which
-sources. The HTML builder reads the record and refuses to write a page that did not pass. When the
-record is missing or older than the sources, the HTML builder has the doctests run first.
+sources, and what failed. The HTML builder reads the record and refuses to write a page that did not
+pass. When the record is missing or older than the sources, the HTML builder has the doctests run
+first. `verified_torch` in conf.py is the version that the pages were written for.
 """
 
+import doctest
 import hashlib
 import json
+import os
 import platform
+import re
 import subprocess
 import sys
 import time
+import traceback
 import warnings
 from pathlib import Path
 
+import doctest_report
 import fresh_outputs
 import torch
+from doctest_causes import Causes
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.ext.doctest import DocTestBuilder
@@ -23,6 +30,7 @@ from sphinx.ext.doctest import DocTestBuilder
 import layerref
 
 VERSION = torch.__version__.partition("+")[0]
+ERROR = doctest.DocTestParser._EXCEPTION_RE
 
 
 def fingerprint(srcdir):
@@ -39,8 +47,22 @@ def is_check(example):
     return bool(example.want) or "assert" in example.source
 
 
+def kind_of(example, got, raised):
+    """Say in which way a statement failed."""
+    expected, found = example.exc_msg, ERROR.match(got)
+    if raised:
+        broken = found["msg"].startswith("AssertionError") and "assert" in example.source
+        return "no longer holds" if broken else "raises now"
+    if expected is None:
+        return "value changed"
+    if found is None:
+        return "raises no longer"
+    types = [message.partition(":")[0].strip() for message in (expected, found["msg"])]
+    return "message changed" if types[0] == types[1] else "raises another error"
+
+
 class VerifyingDocTestBuilder(DocTestBuilder):
-    """Sphinx's doctest builder, with a record for the stamps and a summary for people."""
+    """Sphinx's doctest builder, with a record for the stamps and a report for people."""
 
     epilog = ""
 
@@ -52,54 +74,99 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         self.started = time.perf_counter()
         self.fingerprint = fingerprint(self.srcdir)
         self.pages = {}
-        self.names = {}
+        self.documented = set()
+        self.setup_error = None
 
     def get_filename_for_node(self, node, docname):
-        """Name a docstring by what it documents, a page by its path."""
-        _, is_docstring, name = (node.source or "").partition(":docstring of ")
-        return name if is_docstring else str(self.env.doc2path(docname, base=False))
+        """Name a docstring by what it documents, a page by its path; note where the node stands."""
+        path, is_docstring, name = (node.source or "").partition(":docstring of ")
+        name = name if is_docstring else str(self.env.doc2path(docname, base=False))
+        path = path if is_docstring else self.env.doc2path(docname)
+        titles = [
+            parent.next_node(nodes.title).astext()
+            for parent in ancestors(node)
+            if isinstance(parent, nodes.section)
+        ][::-1]
+        titles = titles[1:] or titles  # the page's own says nothing new
+        if is_docstring:
+            titles.append(name.rpartition(".")[2])
+        self.places[name, self.get_line_number(node)] = path, " > ".join(titles)
+        return name
 
     def test_doc(self, docname, doctree):
-        self.page = self.pages[docname] = {"checks": 0, "failures": []}
-        success = super().test_doc(docname, doctree)
+        self.page = self.pages[docname] = {"checks": 0, "failures": [], "warnings": []}
+        self.places = {}
+        self.causes = Causes()
+        with warnings.catch_warnings():
+            warnings.showwarning = self.note_warning
+            success = super().test_doc(docname, doctree)
         if not (self.page["checks"] or self.page["failures"]):
             del self.pages[docname]
         return success
 
-    def test_group(self, group):
-        runner = self.test_runner
+    def note_warning(self, message, category, *_):
+        """Keep the first line of a warning for the report."""
+        text = f"{category.__name__}: {str(message).strip().splitlines()[0]}"
+        if text not in self.page["warnings"]:
+            self.page["warnings"].append(text)
 
+    def test_group(self, group):
         def passed(out, test, example, got):
+            self.causes.passed(example.source)
+            self.documented.add(test.filename)
             if is_check(example):
                 self.page["checks"] += 1
-                self.names[test.filename] = self.names.get(test.filename, 0) + 1
 
-        def note(test, example, got):
-            line = "" if test.lineno is None else f":{test.lineno + example.lineno + 2}"
-            self.page["failures"].append(
-                {
-                    "where": f"{test.filename}{line}",
-                    "statement": example.source,
-                    "want": example.want,
-                    "got": got,
-                }
-            )
+        def note(test, example, got, raised=False):
+            where, section = self.place(test, example)
+            failure = {
+                "where": where,
+                "section": section,
+                "kind": kind_of(example, got, raised),
+                "statement": example.source,
+                "want": example.want,
+                "got": got,
+            }
+            cause = self.causes.failed(example.source, failure, raised, test.globs)
+            failure["because_of"] = cause and cause["where"]
+            self.page["failures"].append(failure)
+            self.documented.add(test.filename)
 
         def failed(out, test, example, got):
             note(test, example, got)
             type(runner).report_failure(runner, out, test, example, got)
 
         def raised(out, test, example, exc_info):
-            note(test, example, f"{exc_info[0].__name__}: {exc_info[1]}")
+            note(test, example, traceback_of(exc_info[1]), raised=True)
             type(runner).report_unexpected_exception(runner, out, test, example, exc_info)
 
+        def not_set_up(out, test, example, exc_info):
+            got = traceback_of(exc_info[1])
+            self.setup_error = {"statement": example.source, "want": "", "got": got}
+            type(setup).report_unexpected_exception(setup, out, test, example, exc_info)
+
+        runner, setup = self.test_runner, self.setup_runner
         runner.report_success = passed
         runner.report_failure = failed
         runner.report_unexpected_exception = raised
+        setup.report_unexpected_exception = not_set_up
         return super().test_group(group)
 
+    def place(self, test, example):
+        """Return ``path:line`` and the headings of a statement."""
+        path, section = self.places[test.filename, test.lineno]
+        if test.lineno is not None:
+            line = test.lineno + example.lineno + 2
+        else:
+            text, name = Path(path).read_text(), test.filename.rpartition(".")[2]
+            found = re.search(rf"^ *(?:class|def) {name}\b", text, re.M)
+            start = found.start() if found else 0
+            first = text.find(f">>> {example.source.splitlines()[0]}", start)
+            line = text.count("\n", 0, max(first, start)) + 1
+        return f"{os.path.relpath(path, Path(self.srcdir).parent)}:{line}", section
+
     def _warn_out(self, text):
-        self.outfile.write(text)  # the whole of every difference; the summary goes to the screen
+        self.outfile.write(text)  # the whole of every difference; the report goes to the screen
 
     _out = _warn_out
 
@@ -108,57 +175,38 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         unchecked = [
             name
             for name in layerref.__all__
-            if not any(n.startswith("layerref.") and n.endswith(f".{name}") for n in self.names)
+            if not any(
+                n.startswith("layerref.") and n.endswith(f".{name}") for n in self.documented
+            )
         ]
         record = {
             "fingerprint": self.fingerprint,
             "torch": VERSION,
+            "written_for": self.config.verified_torch,
             "pages": self.pages,
             "unchecked": unchecked,
-            "setup_failures": self.setup_failures,
+            "setup_error": self.setup_error,
         }
-        Path(self.outdir, "record.json").write_text(json.dumps(record, indent=1))
+        out = Path(self.outdir)
+        Path(out, "record.json").write_text(json.dumps(record, indent=1))
+        Path(out, "report.md").write_text(doctest_report.in_markdown(record))
         seconds = time.perf_counter() - self.started
-        print(summary(record, seconds, Path(self.outdir, "output.txt")))
-        if unchecked or self.setup_failures or not self.pages:
+        print(doctest_report.on_screen(record, seconds, os.path.relpath(out)))
+        if unchecked or self.setup_error or not self.pages:
             self._app.statuscode = 1
 
 
-def summary(record, seconds, log):
-    """Return the report that `make doctest` ends with: one screen, page by page."""
-    pages = record["pages"]
-    width = max((len(page) for page in pages), default=4)
-    lines = [f"{'page':{width}}  checks  failed"]
-    for page, result in pages.items():
-        failed = len(result["failures"]) or ""
-        lines.append(f"{page:{width}}  {result['checks']:6}  {failed:6}".rstrip())
-    for page, result in pages.items():
-        for failure in result["failures"][:3]:
-            lines += [
-                f"\n{page}: {failure['where']}",
-                *(f"    {line}" for line in failure["statement"].rstrip().splitlines()),
-                f"  expected  {shorten(failure['want'])}",
-                f"  got       {shorten(failure['got'])}",
-            ]
-        if len(result["failures"]) > 3:
-            lines.append(f"  ... and {len(result['failures']) - 3} more on this page")
-    if record["unchecked"]:
-        lines.append(f"\npublic names without a passing doctest: {', '.join(record['unchecked'])}")
-    checks = sum(result["checks"] for result in pages.values())
-    failures = sum(len(result["failures"]) for result in pages.values())
-    lines.append(
-        f"\n{len(pages)} pages, {checks} checks passed, {failures} failed"
-        f" · torch {record['torch']} · Python {platform.python_version()} · {seconds:.1f} s"
-    )
-    if failures:
-        lines.append(f"Every difference in full: {log}")
-    return "\n".join(lines)
+def ancestors(node):
+    """Yield what a node stands in, from the inside to the outside."""
+    while node.parent is not None:
+        node = node.parent
+        yield node
 
 
-def shorten(text, limit=160):
-    """Return the last line that says something, cut to a screen's width."""
-    line = (text.strip().splitlines() or ["nothing"])[-1]
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+def traceback_of(error):
+    """Write an exception as doctest does, without the frames."""
+    last = "".join(traceback.format_exception_only(error))
+    return f"Traceback (most recent call last):\n{last}"
 
 
 def load_record(app):
@@ -216,6 +264,7 @@ def setup(app):
     """Register the builder and the stamp."""
     app.setup_extension("sphinx.ext.doctest")
     app.add_builder(VerifyingDocTestBuilder, override=True)
+    app.add_config_value("verified_torch", VERSION, "", types=frozenset({str}))
     app.connect("builder-inited", load_record)
     app.connect("env-get-outdated", outdated_stamps)
     app.connect("doctree-resolved", insert_stamp)
