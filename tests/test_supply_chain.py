@@ -74,20 +74,32 @@ def test_what_is_asked_for_is_pinned_to_a_version_that_fits():
         assert all(v in requirement.specifier for v in versions), requirement
 
 
-def test_only_cuda_is_left_out_of_the_common_pins():
-    names = re.findall(r"^([\w.-]+)==", LOCKS["cuda.txt"], re.M)
-    assert names
-    assert not [n for n in names if not n.startswith(("cuda-", "nvidia-", "triton"))]
-    assert not re.search(r"^(cuda-|nvidia-|triton)", LOCKS["requirements.txt"], re.M)
+def test_torch_is_pinned_apart_with_its_cuda():
+    def names(lock):
+        return set(re.findall(r"^([\w.-]+)==", LOCKS[lock], re.M))
+
+    def is_cuda(name):
+        return name.startswith(("cuda-", "nvidia-", "triton"))
+
+    assert names("torch-cpu.txt") == {"torch"}
+    assert names("torch.txt") == {"torch", *filter(is_cuda, names("torch.txt"))}
+    assert not names("requirements.txt") & names("torch.txt")
+    assert not list(filter(is_cuda, names("requirements.txt")))
+    (version,) = re.findall(r"^torch==(\S+)", LOCKS["torch.txt"], re.M)
+    assert f"torch=={version}+cpu " in LOCKS["torch-cpu.txt"]
 
 
 def test_set_up_installs_by_hash_alone():
     makefile = (ROOT / "Makefile").read_text()
-    installs = [line for line in makefile.splitlines() if re.search(r"\$\(INSTALL\)", line)]
-    own = [line for line in installs if "--require-hashes" not in line]
-    assert len(installs) == 3
-    assert own == ["\t$(INSTALL) --no-build-isolation --editable ."]
+    installs = re.findall(r"^\t\$\(INSTALL\) (.*)$", makefile, re.M)
+    *hashed, own = installs
+    assert own == "--no-build-isolation --editable ."
+    locks = [re.match(r"--require-hashes --requirement \.ci/(\S+)", line)[1] for line in hashed]
+    assert sorted(locks) == sorted(LOCKS)
     assert re.search(r"^INSTALL := .* --no-deps$", makefile, re.M)
+    assert len(installs) == len(re.findall(r"pip install|\$\(INSTALL\)", makefile)) - 2, (
+        "besides INSTALL itself, make pins alone calls pip, in a folder of its own"
+    )
 
 
 def test_actions_are_pinned_by_commit():
