@@ -65,6 +65,7 @@ else:
         # ours
         "fresh_outputs",
         "layer_index",
+        "same_bytes",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
