@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
 
 .DEFAULT_GOAL := help
-.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench pins clean
+.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench mutants pins clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(READY) ## time every layer against torch.nn, attention in detail (a qui
 	$(RUN) tests/bench/layers.py
 	$(RUN) tests/bench/attention.py --threads 1
 	$(RUN) tests/bench/attention.py --threads 2
+
+mutants: $(READY) ## change the code bit by bit: does a doctest notice? (half an hour; then only what changed)
+	nice $(RUN) tests/mutation/run.py
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort

@@ -104,9 +104,9 @@ from layerref import *
 _ = torch.manual_seed(0)
 """
 # the torch that the pages were written for; .venv may hold another
-verified_torch = re.search(
-    r"^torch==(.+)$", (HERE.parent / ".ci/constraints.txt").read_text(), re.M
-)[1]
+verified_torch = re.search(r"^torch==([\d.]+)", (HERE.parent / ".ci/torch.txt").read_text(), re.M)[
+    1
+]
 
 if not DOCTEST:
     # -- Links to torch and Python, without a network ------------------------------------------

@@ -76,6 +76,7 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         self.pages = {}
         self.documented = set()
         self.setup_error = None
+        self.statements = []
 
     def get_filename_for_node(self, node, docname):
         """Name a docstring by what it documents, a page by its path; note where the node stands."""
@@ -94,6 +95,7 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         return name
 
     def test_doc(self, docname, doctree):
+        self.docname = docname
         self.page = self.pages[docname] = {"checks": 0, "failures": [], "warnings": []}
         self.places = {}
         self.causes = Causes()
@@ -111,6 +113,15 @@ class VerifyingDocTestBuilder(DocTestBuilder):
             self.page["warnings"].append(text)
 
     def test_group(self, group):
+        self.statements.append(
+            {
+                "page": self.docname,
+                "setup": "".join(code.code for code in group.setup),
+                "tests": [code.code for (code,) in group.tests],
+                "flags": self.opt,
+            }
+        )
+
         def passed(out, test, example, got):
             self.causes.passed(example.source)
             self.documented.add(test.filename)
@@ -190,6 +201,8 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         out = Path(self.outdir)
         Path(out, "record.json").write_text(json.dumps(record, indent=1))
         Path(out, "report.md").write_text(doctest_report.in_markdown(record))
+        # for the mutation tests, which run these very statements again and again
+        Path(out, "statements.json").write_text(json.dumps(self.statements))
         seconds = time.perf_counter() - self.started
         print(doctest_report.on_screen(record, seconds, os.path.relpath(out)))
         if unchecked or self.setup_error or not self.pages:
