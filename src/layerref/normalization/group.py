@@ -93,7 +93,7 @@ class GroupNorm(_Affine):
     ValueError: GroupNorm takes more than one value per group, for one value has no variance,
         got num_groups=6 and an input of shape (1, 6, 1, 1): use fewer groups
 
-    Whole numbers, another dtype than the parameters', and an eps that is no number are refused:
+    Refused are whole numbers, another dtype than the parameters', and settings of other types:
 
     >>> GroupNorm(3, 6)(torch.ones(2, 6).long())
     Traceback (most recent call last):
@@ -111,6 +111,11 @@ class GroupNorm(_Affine):
     Traceback (most recent call last):
         ...
     TypeError: GroupNorm: eps is a number, got 'small': give a float, or leave eps out
+    >>> GroupNorm(3, "6")
+    Traceback (most recent call last):
+        ...
+    TypeError: GroupNorm: num_channels is a number, got '6': give a float, or leave
+        num_channels out
     """
 
     def __init__(
