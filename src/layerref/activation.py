@@ -10,7 +10,21 @@ __all__ = ["GELU", "Hardtanh", "ReLU", "Threshold"]
 
 
 def _check_ordered(layer: str, input: Tensor) -> None:
-    """Refuse the dtypes that torch's layers refuse: bool and complex."""
+    """Refuse the dtypes that torch's layers refuse: bool and complex.
+
+    Examples
+    --------
+    >>> _check_ordered("ReLU", torch.tensor([1, 2]))
+    >>> for dtype in (torch.bool, torch.complex64):
+    ...     try:
+    ...         _check_ordered("ReLU", torch.zeros(3, dtype=dtype))
+    ...     except TypeError as error:
+    ...         print(error)
+    ReLU compares real numbers, got an input of torch.bool: convert it, for example with
+        input.float()
+    ReLU compares real numbers, got an input of torch.complex64: convert it, for example with
+        input.float()
+    """
     if input.dtype == torch.bool or input.is_complex():
         raise TypeError(
             f"{layer} compares real numbers, got an input of {input.dtype}: "
@@ -19,7 +33,14 @@ def _check_ordered(layer: str, input: Tensor) -> None:
 
 
 def _at_least_float32(input: Tensor) -> Tensor:
-    """Return half precisions as float32, in which limits and intermediate results are exact."""
+    """Return half precisions as float32, in which limits and intermediate results are exact.
+
+    Examples
+    --------
+    >>> dtypes = (torch.int8, torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    >>> [_at_least_float32(torch.zeros(1, dtype=dtype)).dtype for dtype in dtypes]
+    [torch.int8, torch.float32, torch.float32, torch.float32, torch.float64]
+    """
     return input.float() if input.is_floating_point() and input.itemsize < 4 else input
 
 
@@ -69,6 +90,14 @@ class Threshold(nn.Module):
     True
     >>> torch.equal(Threshold(1.0, -9.0)(x), nn.Threshold(1.0, -9.0)(x))
     True
+
+    What cannot be compared with a number is refused:
+
+    >>> Threshold(1.0, -9.0)(x > 0)
+    Traceback (most recent call last):
+        ...
+    TypeError: Threshold compares real numbers, got an input of torch.bool: convert it, for
+        example with input.float()
     """
 
     def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
@@ -134,6 +163,14 @@ class ReLU(nn.Module):
     True
     >>> torch.equal(ReLU()(x), nn.ReLU()(x))
     True
+
+    Complex numbers have no sign, so they are refused:
+
+    >>> ReLU()(torch.tensor([1j]))
+    Traceback (most recent call last):
+        ...
+    TypeError: ReLU compares real numbers, got an input of torch.complex64: convert it, for
+        example with input.float()
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -201,6 +238,24 @@ class Hardtanh(nn.Module):
     True
     >>> torch.equal(Hardtanh()(x), nn.Hardtanh()(x))
     True
+
+    The range is not empty, fits the dtype, and is one of real numbers:
+
+    >>> Hardtanh(2.0, 2.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: Hardtanh: max_val is above min_val, got min_val=2.0 and max_val=2.0: swap or
+        widen the range
+    >>> Hardtanh(-1, 6)(torch.tensor([7], dtype=torch.uint8))
+    Traceback (most recent call last):
+        ...
+    ValueError: Hardtanh from -1 to 6 leaves the numbers that torch.uint8 can hold: convert the
+        input or raise the range to 0 or more
+    >>> Hardtanh()(x > 0)
+    Traceback (most recent call last):
+        ...
+    TypeError: Hardtanh compares real numbers, got an input of torch.bool: convert it, for
+        example with input.float()
     """
 
     def __init__(
@@ -295,6 +350,18 @@ class GELU(nn.Module):
     >>> torch.testing.assert_close(GELU("tanh")(x), nn.GELU("tanh")(x))
     >>> bool((GELU("tanh")(x) - GELU()(x)).abs().max() < 1e-3)
     True
+
+    Another word is refused when the layer is called, as in PyTorch, and so are whole numbers:
+
+    >>> GELU("sigmoid")(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: GELU: approximate is "none" or "tanh", got 'sigmoid': choose one
+    >>> GELU()(torch.tensor([1, 2]))
+    Traceback (most recent call last):
+        ...
+    TypeError: GELU takes a floating-point input, got torch.int64: convert it, for example with
+        input.float()
     """
 
     def __init__(self, approximate: str = "none") -> None:

@@ -99,6 +99,18 @@ class Dropout(_Dropout):
     >>> _ = torch.manual_seed(1)
     >>> torch.equal(Dropout(0.2)(x), theirs)
     True
+
+    p is a probability, and whole numbers cannot be scaled:
+
+    >>> Dropout(1.1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout: p is the probability of dropping an element, between 0 and 1, got 1.1
+    >>> Dropout(0.2)(torch.tensor([1, 2]))
+    Traceback (most recent call last):
+        ...
+    TypeError: Dropout multiplies by 1 / (1 - p) = 1.25 or 0, got an input of torch.int64:
+        convert it, for example with input.float()
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -153,6 +165,24 @@ class Dropout1d(_Dropout):
     >>> _ = torch.manual_seed(1)
     >>> torch.equal(Dropout1d(0.5)(torch.ones(2, 300, 7)), theirs)
     True
+
+    p is a probability, the input has a channel axis, and whole numbers cannot be scaled:
+
+    >>> Dropout1d(-0.1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout1d: p is the probability of dropping an element, between 0 and 1, got
+        -0.1
+    >>> Dropout1d(0.5)(torch.ones(300))
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout1d takes an input (C, L) or (N, C, L), got 1 axes, shape (300,): reshape
+        or unsqueeze the input to one of these layouts
+    >>> Dropout1d(0.5)(torch.tensor([[1, 2]]))
+    Traceback (most recent call last):
+        ...
+    TypeError: Dropout1d multiplies by 1 / (1 - p) = 2 or 0, got an input of torch.int64:
+        convert it, for example with input.float()
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -211,6 +241,26 @@ class Dropout2d(_Dropout):
     >>> _ = torch.manual_seed(1)
     >>> torch.equal(Dropout2d(0.5)(torch.ones(2, 300, 3, 5)), theirs)
     True
+
+    p is a probability, axis 1 is there, and whole numbers cannot be scaled:
+
+    >>> Dropout2d(1.1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout2d: p is the probability of dropping an element, between 0 and 1, got
+        1.1
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     Dropout2d(0.5)(torch.ones(300))
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout2d drops channels, got an input without a channel axis, shape (300,):
+        use Dropout, which drops single elements
+    >>> Dropout2d(0.5)(torch.ones(2, 3, 1, 1).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: Dropout2d multiplies by 1 / (1 - p) = 2 or 0, got an input of torch.int32:
+        convert it, for example with input.float()
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -280,6 +330,26 @@ class Dropout3d(_Dropout):
     >>> _ = torch.manual_seed(1)
     >>> torch.equal(Dropout3d(0.5)(torch.ones(2, 300, 2, 3, 5)), theirs)
     True
+
+    p is a probability, there is an axis, and whole numbers cannot be scaled:
+
+    >>> Dropout3d(1.1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout3d: p is the probability of dropping an element, between 0 and 1, got
+        1.1
+    >>> import warnings
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     Dropout3d(0.5)(torch.tensor(1.0))
+    Traceback (most recent call last):
+        ...
+    ValueError: Dropout3d drops channels, got an input without a channel axis, shape (): use
+        Dropout, which drops single elements
+    >>> Dropout3d(0.5)(torch.ones(3, 1, 1, 1).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: Dropout3d multiplies by 1 / (1 - p) = 2 or 0, got an input of torch.int32:
+        convert it, for example with input.float()
     """
 
     def forward(self, input: Tensor) -> Tensor:

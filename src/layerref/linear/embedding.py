@@ -87,7 +87,8 @@ class Embedding(nn.Module):
     ValueError
         An index or ``padding_idx`` is outside the table (an index: at the latest where torch
         notices, which on a GPU is an assertion of the device), a size is negative, ``_weight``
-        has another shape, or ``scale_grad_by_freq`` meets ``sparse`` in the backward pass.
+        has another shape, the table of ``from_pretrained`` has not two axes, or
+        ``scale_grad_by_freq`` meets ``sparse`` in the backward pass.
     TypeError
         The input is not of int32 or int64.
 
@@ -116,6 +117,57 @@ class Embedding(nn.Module):
     >>> layer(words).sum().backward()
     >>> layer.weight.grad[[3, 0, 1], 0].tolist()
     [2.0, 0.0, 0.0]
+
+    Rows longer than ``max_norm`` are shortened, in the table; a row of just this norm stays:
+
+    >>> table = torch.tensor([[6.0, 8.0], [3.0, 4.0]]).double()
+    >>> limited = Embedding.from_pretrained(table, max_norm=5.0)
+    >>> limited(torch.tensor([0, 1])).round(decimals=4).tolist()
+    [[3.0, 4.0], [3.0, 4.0]]
+    >>> table[1].tolist()
+    [3.0, 4.0]
+
+    Refused are an index, a padding row and sizes that make no sense, a weight or a table of
+    another shape:
+
+    >>> layer(torch.tensor([3, 11]))
+    Traceback (most recent call last):
+        ...
+    ValueError: Embedding takes indices from 0 to 10, got some from 3 to 11: raise
+        num_embeddings or map unknown words to a row of their own (negative indices do not
+        count from the end)
+    >>> Embedding(11, 5, padding_idx=11)
+    Traceback (most recent call last):
+        ...
+    ValueError: padding_idx is a row of the table, from -11 to 10, got 11: raise num_embeddings
+        or leave it out
+    >>> Embedding(11, -5)
+    Traceback (most recent call last):
+        ...
+    ValueError: Embedding: embedding_dim counts features, so it is >= 0, got -5
+    >>> Embedding(11, 5, _weight=torch.zeros(5, 11))
+    Traceback (most recent call last):
+        ...
+    ValueError: Embedding(11, 5) takes a _weight of that shape, got (5, 11): use
+        Embedding.from_pretrained, which reads the sizes
+    >>> Embedding.from_pretrained(torch.zeros(11))
+    Traceback (most recent call last):
+        ...
+    ValueError: from_pretrained takes a table (num_embeddings, embedding_dim), got shape (11,):
+        reshape it to two axes
+
+    So are other dtypes, and a sparse gradient that is to be divided:
+
+    >>> layer(torch.tensor([3.0]))
+    Traceback (most recent call last):
+        ...
+    TypeError: Embedding takes indices of int32 or int64, got torch.float32: convert them with
+        input.long()
+    >>> Embedding(11, 5, scale_grad_by_freq=True, sparse=True)(words).sum().backward()
+    Traceback (most recent call last):
+        ...
+    ValueError: Embedding: scale_grad_by_freq=True works with a dense gradient only, got
+        sparse=True: switch one of the two off
     """
 
     def __init__(

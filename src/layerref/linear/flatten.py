@@ -8,7 +8,13 @@ from torch import Tensor, nn
 
 
 def _axis(layer: str, name: str, value: int, rank: int) -> int:
-    """Return a possibly negative axis as one counted from the front."""
+    """Return a possibly negative axis as one counted from the front.
+
+    Examples
+    --------
+    >>> [_axis("Flatten", "end_dim", value, rank=3) for value in (-3, -1, 0, 2)]
+    [0, 2, 0, 2]
+    """
     if not -rank <= value < rank:
         raise ValueError(
             f"{layer}: {name} is an axis from {-rank} to {rank - 1} of an input with {rank} axes, "
@@ -62,6 +68,19 @@ class Flatten(nn.Module):
     True
     >>> torch.equal(Flatten()(x), nn.Flatten()(x))
     True
+
+    An axis that the input does not have is refused, and so are two in the wrong order:
+
+    >>> Flatten()(torch.zeros(3))
+    Traceback (most recent call last):
+        ...
+    ValueError: Flatten: start_dim is an axis from -1 to 0 of an input with 1 axes, got 1:
+        change start_dim, or add the missing axes (a batch axis: x.unsqueeze(0))
+    >>> Flatten(2, 1)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: Flatten merges the axes from start_dim=2 to end_dim=1, which of shape (2, 3, 5,
+        7) are 2 and 1: swap the two
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
@@ -126,6 +145,24 @@ class Unflatten(nn.Module):
     True
     >>> torch.equal(Unflatten(1, (3, 5))(x), nn.Unflatten(1, (3, 5))(x))
     True
+
+    Sizes are whole numbers, their product is the size of an axis, and the axis exists:
+
+    >>> Unflatten(1, (3, 5.0))
+    Traceback (most recent call last):
+        ...
+    TypeError: unflattened_size is a tuple or list of ints, the sizes of the new axes, got (3,
+        5.0): write for example unflattened_size=(3, -1)
+    >>> Unflatten(1, (3, 4))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: Unflatten: the sizes (3, 4) multiply up to the size of axis 1, which is 15 in
+        the shape (2, 15): change the sizes, or give one of them as -1
+    >>> Unflatten(2, (3, 5))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: Unflatten: dim is an axis from -2 to 1 of an input with 2 axes, got 2: change
+        dim, or add the missing axes (a batch axis: x.unsqueeze(0))
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:

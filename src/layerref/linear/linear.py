@@ -7,7 +7,16 @@ from torch import Tensor, nn
 
 
 def check_sizes(layer: str, **sizes: int) -> None:
-    """Refuse negative sizes (zero is a valid, empty, layer)."""
+    """Refuse negative sizes (zero is a valid, empty, layer).
+
+    Examples
+    --------
+    >>> check_sizes("Linear", in_features=0, out_features=1)
+    >>> check_sizes("Linear", in_features=1, out_features=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: out_features counts features, so it is >= 0, got -1
+    """
     for name, size in sizes.items():
         if size < 0:
             raise ValueError(f"{layer}: {name} counts features, so it is >= 0, got {size}")
@@ -71,6 +80,24 @@ class Linear(nn.Module):
 
     >>> matrix = Linear(5, 3, bias=False)
     >>> torch.testing.assert_close(matrix(2 * x), 2 * matrix(x))
+
+    A negative size, another number of features and another dtype are refused:
+
+    >>> Linear(5, -3)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: out_features counts features, so it is >= 0, got -3
+    >>> layer(torch.zeros(2, 7))
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear takes an input whose last axis has in_features=5 elements, got shape (2,
+        7): give in_features the size of the input's last axis, or move the features there
+    >>> layer(torch.zeros(2, 5).double())
+    Traceback (most recent call last):
+        ...
+    TypeError: Linear multiplies tensors of one dtype, got an input of torch.float64 and a
+        weight of torch.float32: convert the input (x.to(torch.float32)) or the layer
+        (layer.to(torch.float64))
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:

@@ -20,12 +20,28 @@ def widen(input: Tensor) -> Tensor:
 
 
 def is_size(value: Any) -> bool:
-    """Tell whether ``value`` can be the size of an axis: an integer from 0, not a bool."""
+    """Tell whether ``value`` can be the size of an axis: an integer from 0, not a bool.
+
+    Examples
+    --------
+    >>> [is_size(value) for value in (0, 5, -1, 5.0, True, "5")]
+    [True, True, False, False, False, False]
+    """
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 def check_number(layer: str, name: str, value: Any) -> None:
-    """Refuse a setting that is not a number."""
+    """Refuse a setting that is not a number.
+
+    Examples
+    --------
+    >>> check_number("LayerNorm", "eps", 0), check_number("LayerNorm", "eps", 1e-5)
+    (None, None)
+    >>> check_number("LayerNorm", "eps", None)
+    Traceback (most recent call last):
+        ...
+    TypeError: LayerNorm: eps is a number, got None: give a float, or leave eps out
+    """
     if not isinstance(value, Real):
         raise TypeError(
             f"{layer}: {name} is a number, got {value!r}: give a float, or leave {name} out"
@@ -33,7 +49,23 @@ def check_number(layer: str, name: str, value: Any) -> None:
 
 
 def last_axes(layer: str, normalized_shape: Any) -> tuple[int, ...]:
-    """Return ``normalized_shape`` as a tuple; refuse one that no input can have."""
+    """Return ``normalized_shape`` as a tuple; refuse one that no input can have.
+
+    Examples
+    --------
+    >>> last_axes("LayerNorm", 5), last_axes("LayerNorm", [3, 0])
+    ((5,), (3, 0))
+    >>> last_axes("LayerNorm", [])
+    Traceback (most recent call last):
+        ...
+    ValueError: LayerNorm takes the sizes of one or more last axes, got normalized_shape=[]:
+        give an int for one axis, or a tuple such as (3, 5)
+    >>> last_axes("LayerNorm", (3, 5.0))
+    Traceback (most recent call last):
+        ...
+    ValueError: LayerNorm takes the sizes of one or more last axes, got
+        normalized_shape=(3, 5.0): give an int for one axis, or a tuple such as (3, 5)
+    """
     several = isinstance(normalized_shape, Iterable)
     shape = tuple(normalized_shape) if several else (normalized_shape,)
     if not shape or not all(is_size(size) for size in shape):
@@ -45,7 +77,17 @@ def last_axes(layer: str, normalized_shape: Any) -> tuple[int, ...]:
 
 
 def check_last_axes(layer: str, input: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse an input whose last axes are not ``shape``."""
+    """Refuse an input whose last axes are not ``shape``.
+
+    Examples
+    --------
+    >>> check_last_axes("LayerNorm", torch.zeros(2, 3, 5), (3, 5))
+    >>> check_last_axes("LayerNorm", torch.zeros(5), (3, 5))
+    Traceback (most recent call last):
+        ...
+    ValueError: LayerNorm normalises the last axes (3, 5), got an input of shape (5,): give
+        normalized_shape the sizes of the input's last axes
+    """
     if tuple(input.shape[-len(shape) :]) != shape:
         raise ValueError(
             f"{layer} normalises the last axes {shape}, got an input of shape "

@@ -120,9 +120,10 @@ class BatchNorm1d(_BatchNorm):
     ------
     ValueError
         The input has other axes or channels; a batch gives a channel one value only; eps is 0 in
-        training, or negative.
+        training, or negative; num_features is no number of channels.
     TypeError
-        The input is not floating-point, or its dtype does not fit parameters and buffers.
+        The input is not floating-point, or its dtype does not fit parameters and buffers; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -145,6 +146,26 @@ class BatchNorm1d(_BatchNorm):
     >>> torch.testing.assert_close(y, theirs(x))
     >>> torch.testing.assert_close(layer.running_var, theirs.running_var)
     >>> torch.testing.assert_close(layer.eval()(x), theirs.eval()(x))
+
+    Refused are other channels, a single value of each in training, and another dtype:
+
+    >>> BatchNorm1d(3)(torch.ones(7, 5))
+    Traceback (most recent call last):
+        ...
+    ValueError: BatchNorm1d has num_features=3, got 5 channels, on axis 1 of an input of shape
+        (7, 5): make num_features 5, or move the channels to axis 1
+    >>> BatchNorm1d(3)(torch.ones(1, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: BatchNorm1d takes more than one value per channel for the statistics of a
+        batch, got an input of shape (1, 3): give a larger batch, or call eval() to use the
+        running statistics
+    >>> BatchNorm1d(3)(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: BatchNorm1d takes floating-point input of its parameters' dtype, or half
+        precision with float32 parameters, got an input of torch.float64 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
     """
 
     _layouts: ClassVar = {2: "(N, C)", 3: "(N, C, L)"}
@@ -184,9 +205,10 @@ class BatchNorm2d(_BatchNorm):
     ------
     ValueError
         The input has other axes or channels; a batch gives a channel one value only; eps is 0 in
-        training, or negative.
+        training, or negative; num_features is no number of channels.
     TypeError
-        The input is not floating-point, or its dtype does not fit parameters and buffers.
+        The input is not floating-point, or its dtype does not fit parameters and buffers; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -203,6 +225,20 @@ class BatchNorm2d(_BatchNorm):
     The shape of the image does not matter, only which values belong to a channel:
 
     >>> torch.testing.assert_close(y.flatten(2), BatchNorm1d(3)(x.flatten(2)))
+
+    A missing batch axis is refused, and so are whole numbers:
+
+    >>> BatchNorm2d(3)(x[0])
+    Traceback (most recent call last):
+        ...
+    ValueError: BatchNorm2d takes an input (N, C, H, W), got 3 axes, shape (3, 5, 7): reshape
+        or unsqueeze the input to one of these layouts
+    >>> BatchNorm2d(3)(torch.ones(2, 3, 5, 7).byte())
+    Traceback (most recent call last):
+        ...
+    TypeError: BatchNorm2d takes floating-point input of its parameters' dtype, or half
+        precision with float32 parameters, got an input of torch.uint8 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
     """
 
     _layouts: ClassVar = {4: "(N, C, H, W)"}
@@ -242,9 +278,10 @@ class BatchNorm3d(_BatchNorm):
     ------
     ValueError
         The input has other axes or channels; a batch gives a channel one value only; eps is 0 in
-        training, or negative.
+        training, or negative; num_features is no number of channels.
     TypeError
-        The input is not floating-point, or its dtype does not fit parameters and buffers.
+        The input is not floating-point, or its dtype does not fit parameters and buffers; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -261,6 +298,23 @@ class BatchNorm3d(_BatchNorm):
     The shape of the volume does not matter, only which values belong to a channel:
 
     >>> torch.testing.assert_close(y.flatten(2), BatchNorm1d(3)(x.flatten(2)))
+
+    Settings are checked when the layer is made:
+
+    >>> BatchNorm3d(0)
+    Traceback (most recent call last):
+        ...
+    ValueError: BatchNorm3d takes the number of channels, from 1, got num_features=0: give the
+        size of the input's channel axis
+    >>> BatchNorm3d(3, eps=-1e-5)
+    Traceback (most recent call last):
+        ...
+    ValueError: BatchNorm3d adds eps to a variance, got eps=-1e-05: the default is 1e-5
+    >>> BatchNorm3d(3, momentum="slow")
+    Traceback (most recent call last):
+        ...
+    TypeError: BatchNorm3d: momentum is a number, got 'slow': give a float, or leave momentum
+        out
     """
 
     _layouts: ClassVar = {5: "(N, C, D, H, W)"}

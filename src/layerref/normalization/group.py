@@ -46,7 +46,8 @@ class GroupNorm(_Affine):
         ``num_groups`` does not divide ``num_channels``; the input has another number of channels,
         fewer than two axes, or one value per group in a single sample.
     TypeError
-        The input is not floating-point, or its dtype does not fit that of the parameters.
+        The input is not floating-point, or its dtype does not fit that of the parameters; eps or
+        num_channels is not a number.
 
     References
     ----------
@@ -68,6 +69,53 @@ class GroupNorm(_Affine):
 
     >>> torch.testing.assert_close(y, nn.GroupNorm(3, 6)(x))
     >>> torch.testing.assert_close(y[:1], GroupNorm(3, 6)(x[:1]))
+
+    Groups are equally large, and the input is one of num_channels channels:
+
+    >>> GroupNorm(4, 6)
+    Traceback (most recent call last):
+        ...
+    ValueError: GroupNorm cuts num_channels into num_groups equal groups, got num_groups=4 and
+        num_channels=6: give a num_groups from 1 that divides num_channels
+    >>> GroupNorm(3, 6)(x[:, :3])
+    Traceback (most recent call last):
+        ...
+    ValueError: GroupNorm with num_groups=3 and num_channels=6 got an input of 3 channels,
+        shape (2, 3, 5, 7): make axis 1 the channels, and num_channels their number
+    >>> GroupNorm(3, 6)(x[0, :, 0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: GroupNorm takes an input (N, C, *), got shape (6,): unsqueeze the input to give
+        it a batch axis and a channel axis
+    >>> GroupNorm(6, 6)(x[:1, :, :1, :1])
+    Traceback (most recent call last):
+        ...
+    ValueError: GroupNorm takes more than one value per group, for one value has no variance,
+        got num_groups=6 and an input of shape (1, 6, 1, 1): use fewer groups
+
+    Refused are whole numbers, another dtype than the parameters', and settings of other types:
+
+    >>> GroupNorm(3, 6)(torch.ones(2, 6).long())
+    Traceback (most recent call last):
+        ...
+    TypeError: GroupNorm takes floating-point input of its parameters' dtype, or half precision
+        with float32 parameters, got an input of torch.int64 and parameters of {torch.float32}:
+        convert one, as by layer.to(input.dtype)
+    >>> GroupNorm(3, 6)(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: GroupNorm takes floating-point input of its parameters' dtype, or half precision
+        with float32 parameters, got an input of torch.float64 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
+    >>> GroupNorm(3, 6, eps="small")
+    Traceback (most recent call last):
+        ...
+    TypeError: GroupNorm: eps is a number, got 'small': give a float, or leave eps out
+    >>> GroupNorm(3, "6")
+    Traceback (most recent call last):
+        ...
+    TypeError: GroupNorm: num_channels is a number, got '6': give a float, or leave
+        num_channels out
     """
 
     def __init__(

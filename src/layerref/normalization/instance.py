@@ -125,9 +125,10 @@ class InstanceNorm1d(_InstanceNorm):
     ------
     ValueError
         The input has other axes, or other channels than parameters or running statistics; L is 1
-        where the input's own statistics are needed.
+        where the input's own statistics are needed; an empty batch meets parameters.
     TypeError
-        The input is not floating-point, or its dtype does not fit that of the parameters.
+        The input is not floating-point, or its dtype does not fit that of the parameters; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -148,6 +149,26 @@ class InstanceNorm1d(_InstanceNorm):
 
     >>> torch.testing.assert_close(y, nn.InstanceNorm1d(3)(x))
     >>> torch.testing.assert_close(y[0], InstanceNorm1d(3)(x[0]))
+
+    One position has no variance, and learned scales fix channels and dtype:
+
+    >>> InstanceNorm1d(3)(x[..., :1])
+    Traceback (most recent call last):
+        ...
+    ValueError: InstanceNorm1d takes more than one position per channel, for one value has no
+        variance, got an input of shape (2, 3, 1): give a larger input, or keep running
+        statistics and call eval()
+    >>> InstanceNorm1d(3, affine=True)(x[:, :2])
+    Traceback (most recent call last):
+        ...
+    ValueError: InstanceNorm1d has num_features=3, got 2 channels, on axis 1 of an input of
+        shape (2, 2, 7): make num_features 2, or move the channels to axis 1
+    >>> InstanceNorm1d(3, affine=True)(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: InstanceNorm1d takes floating-point input of its parameters' dtype, or half
+        precision with float32 parameters, got an input of torch.float64 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
     """
 
     _layouts: ClassVar = {2: "(C, L)", 3: "(N, C, L)"}
@@ -187,9 +208,10 @@ class InstanceNorm2d(_InstanceNorm):
     ------
     ValueError
         The input has other axes, or other channels than parameters or running statistics; H and
-        W are 1 where the input's own statistics are needed.
+        W are 1 where the input's own statistics are needed; an empty batch meets parameters.
     TypeError
-        The input is not floating-point, or its dtype does not fit that of the parameters.
+        The input is not floating-point, or its dtype does not fit that of the parameters; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -206,6 +228,25 @@ class InstanceNorm2d(_InstanceNorm):
     A group of one channel makes the same planes:
 
     >>> torch.testing.assert_close(y, nn.GroupNorm(3, 3)(x))
+
+    Other axes are refused, an empty batch where something is learned, and whole numbers:
+
+    >>> InstanceNorm2d(3)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: InstanceNorm2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape
+        (5, 7): reshape or unsqueeze the input to one of these layouts
+    >>> InstanceNorm2d(3, affine=True)(x[:0])
+    Traceback (most recent call last):
+        ...
+    ValueError: InstanceNorm2d with affine=True takes at least one sample, got an input of
+        shape (0, 3, 5, 7): skip an empty batch
+    >>> InstanceNorm2d(3)(torch.ones(2, 3, 5, 7).byte())
+    Traceback (most recent call last):
+        ...
+    TypeError: InstanceNorm2d takes floating-point input of its parameters' dtype, or half
+        precision with float32 parameters, got an input of torch.uint8 and parameters of no
+        dtype: convert one, as by layer.to(input.dtype)
     """
 
     _layouts: ClassVar = {3: "(C, H, W)", 4: "(N, C, H, W)"}
@@ -245,9 +286,10 @@ class InstanceNorm3d(_InstanceNorm):
     ------
     ValueError
         The input has other axes, or other channels than parameters or running statistics; D, H
-        and W are 1 where the input's own statistics are needed.
+        and W are 1 where the input's own statistics are needed; an empty batch meets parameters.
     TypeError
-        The input is not floating-point, or its dtype does not fit that of the parameters.
+        The input is not floating-point, or its dtype does not fit that of the parameters; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -264,6 +306,18 @@ class InstanceNorm3d(_InstanceNorm):
     The shape of the volume does not matter, only which values belong to a plane:
 
     >>> torch.testing.assert_close(y.flatten(2), InstanceNorm1d(3)(x.flatten(2)))
+
+    Settings are checked when the layer is made:
+
+    >>> InstanceNorm3d(0, affine=True)
+    Traceback (most recent call last):
+        ...
+    ValueError: InstanceNorm3d takes the number of channels, from 1, got num_features=0: give
+        the size of the input's channel axis
+    >>> InstanceNorm3d(3, eps="small")
+    Traceback (most recent call last):
+        ...
+    TypeError: InstanceNorm3d: eps is a number, got 'small': give a float, or leave eps out
     """
 
     _layouts: ClassVar = {4: "(C, D, H, W)", 5: "(N, C, D, H, W)"}

@@ -46,7 +46,8 @@ class LayerNorm(_Affine):
     ValueError
         The input's last axes are not ``normalized_shape``; a size is negative or there is none.
     TypeError
-        The input is not floating-point, or its dtype does not fit that of the parameters.
+        The input is not floating-point, or its dtype does not fit that of the parameters; eps is
+        not a number.
 
     References
     ----------
@@ -67,6 +68,38 @@ class LayerNorm(_Affine):
 
     >>> torch.testing.assert_close(y, nn.LayerNorm(5)(x))
     >>> torch.testing.assert_close(y, LayerNorm(5)(3 * x + 7))
+
+    Features are refused if there is another number of them, and sizes that none can have:
+
+    >>> LayerNorm(5)(torch.randn(2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: LayerNorm normalises the last axes (5,), got an input of shape (2, 4): give
+        normalized_shape the sizes of the input's last axes
+    >>> LayerNorm((3, -5))
+    Traceback (most recent call last):
+        ...
+    ValueError: LayerNorm takes the sizes of one or more last axes, got
+        normalized_shape=(3, -5): give an int for one axis, or a tuple such as (3, 5)
+
+    So are whole numbers, another dtype than the parameters', and an eps that is no number:
+
+    >>> LayerNorm(5)(torch.ones(2, 5).long())
+    Traceback (most recent call last):
+        ...
+    TypeError: LayerNorm takes floating-point input of its parameters' dtype, or half precision
+        with float32 parameters, got an input of torch.int64 and parameters of {torch.float32}:
+        convert one, as by layer.to(input.dtype)
+    >>> LayerNorm(5)(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: LayerNorm takes floating-point input of its parameters' dtype, or half precision
+        with float32 parameters, got an input of torch.float64 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
+    >>> LayerNorm(5, eps="small")
+    Traceback (most recent call last):
+        ...
+    TypeError: LayerNorm: eps is a number, got 'small': give a float, or leave eps out
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class RMSNorm(nn.Module):
     ValueError
         The input's last axes are not ``normalized_shape``; a size is negative or there is none.
     TypeError
-        The input is neither floating-point nor complex.
+        The input is neither floating-point nor complex; eps is not a number.
 
     References
     ----------
@@ -62,6 +62,31 @@ class RMSNorm(nn.Module):
 
     >>> torch.testing.assert_close(y, nn.RMSNorm(5)(x))
     >>> torch.testing.assert_close(y, RMSNorm(5)(3 * x))
+
+    Features are refused if there is another number of them, and so are no features at all:
+
+    >>> RMSNorm(5)(torch.randn(2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: RMSNorm normalises the last axes (5,), got an input of shape (2, 4): give
+        normalized_shape the sizes of the input's last axes
+    >>> RMSNorm(())
+    Traceback (most recent call last):
+        ...
+    ValueError: RMSNorm takes the sizes of one or more last axes, got normalized_shape=(): give
+        an int for one axis, or a tuple such as (3, 5)
+
+    So are whole numbers, and an eps that is no number:
+
+    >>> RMSNorm(5)(torch.ones(2, 5).long())
+    Traceback (most recent call last):
+        ...
+    TypeError: RMSNorm takes floating-point or complex input, got torch.int64: convert it, as
+        by input.float()
+    >>> RMSNorm(5, eps="small")
+    Traceback (most recent call last):
+        ...
+    TypeError: RMSNorm: eps is a number, got 'small': give a float, or leave eps out
     """
 
     weight: nn.Parameter | None

@@ -28,7 +28,7 @@ class _ChannelNorm(_Affine):
         affine: bool,
         track_running_stats: bool,
         *,
-        bias: bool = True,
+        bias: bool,
     ) -> None:
         super().__init__()
         check_number(type(self).__name__, "eps", eps)

@@ -62,9 +62,11 @@ class SwitchableNorm2d(_BatchNorm):
     Raises
     ------
     ValueError
-        The input has other axes or channels; a training batch gives a channel one value only.
+        The input has other axes or channels; a training batch gives a channel one value only;
+        eps is 0 in training, or negative; num_features is no number of channels.
     TypeError
-        The input is not floating-point, or its dtype does not fit parameters and buffers.
+        The input is not floating-point, or its dtype does not fit parameters and buffers; eps or
+        momentum is not a number.
 
     References
     ----------
@@ -87,6 +89,31 @@ class SwitchableNorm2d(_BatchNorm):
     ...     state = layer.state_dict() | {"mean_logits": one_hot, "var_logits": one_hot}
     ...     _ = layer.load_state_dict(state)
     ...     torch.testing.assert_close(layer(x), kind(x))
+
+    Refused are other channels, a single value of each in training, and another dtype:
+
+    >>> SwitchableNorm2d(3)(x[:, :2])
+    Traceback (most recent call last):
+        ...
+    ValueError: SwitchableNorm2d has num_features=3, got 2 channels, on axis 1 of an input of
+        shape (2, 2, 5, 7): make num_features 2, or move the channels to axis 1
+    >>> SwitchableNorm2d(3)(x[:1, :, :1, :1])
+    Traceback (most recent call last):
+        ...
+    ValueError: SwitchableNorm2d takes more than one value per channel for the statistics of a
+        batch, got an input of shape (1, 3, 1, 1): give a larger batch, or call eval() to use
+        the running statistics
+    >>> SwitchableNorm2d(3)(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: SwitchableNorm2d takes floating-point input of its parameters' dtype, or half
+        precision with float32 parameters, got an input of torch.float64 and parameters of
+        {torch.float32}: convert one, as by layer.to(input.dtype)
+    >>> SwitchableNorm2d(3, momentum="slow")
+    Traceback (most recent call last):
+        ...
+    TypeError: SwitchableNorm2d: momentum is a number, got 'slow': give a float, or leave
+        momentum out
     """
 
     _layouts: ClassVar = {4: "(N, C, H, W)"}

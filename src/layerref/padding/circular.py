@@ -54,6 +54,24 @@ class CircularPad1d(_CircularPad):
     True
     >>> torch.equal(y, nn.CircularPad1d((1, 2))(x))
     True
+
+    Refused are another number of ints, more cells than the axis has, and a missing axis:
+
+    >>> CircularPad1d((1, 2, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad1d: padding is an int or the 2 ints (left, right), the last axis
+        first, got (1, 2, 3): write padding=1 for 1 on every side, or padding=(1, 1)
+    >>> CircularPad1d((6, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: circular padding of an axis of size 5 adds at most 5 on each side, got (6, 0)
+        for an input of shape (2, 3, 5): change the padding, its mode, or the size of the input
+    >>> CircularPad1d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad1d takes an input (C, L) or (N, C, L), got 1 axes, shape (5,):
+        reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 1
@@ -106,6 +124,26 @@ class CircularPad2d(_CircularPad):
     True
     >>> torch.equal(y, nn.CircularPad2d((1, 2, 0, 3))(x))
     True
+
+    Refused are another number of ints, more cells than the axis has, and a missing axis:
+
+    >>> CircularPad2d((1, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad2d: padding is an int or the 4 ints (left, right, top, bottom), the
+        last axis first, got (1, 2): write padding=1 for 1 on every side, or
+        padding=(1, 1, 1, 1)
+    >>> CircularPad2d((0, 0, 6, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: circular padding of an axis of size 5 adds at most 5 on each side, got (6, 0)
+        for an input of shape (2, 3, 5, 7): change the padding, its mode, or the size of the
+        input
+    >>> CircularPad2d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape
+        (5, 7): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 2
@@ -154,6 +192,26 @@ class CircularPad3d(_CircularPad):
     True
     >>> torch.equal(y, nn.CircularPad3d((1, 2, 0, 3, 4, 0))(x))
     True
+
+    Refused are another number of ints, more cells than the axis has, and a missing axis:
+
+    >>> CircularPad3d((1, 2, 3, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad3d: padding is an int or the 6 ints (left, right, top, bottom,
+        front, back), the last axis first, got (1, 2, 3, 4): write padding=1 for 1 on every
+        side, or padding=(1, 1, 1, 1, 1, 1)
+    >>> CircularPad3d((0, 0, 0, 0, 6, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: circular padding of an axis of size 5 adds at most 5 on each side, got (6, 0)
+        for an input of shape (2, 3, 5, 7, 11): change the padding, its mode, or the size of
+        the input
+    >>> CircularPad3d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: CircularPad3d takes an input (C, D, H, W) or (N, C, D, H, W), got 3 axes, shape
+        (5, 7, 11): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 3

@@ -37,9 +37,8 @@ class ConstantPad1d(_ConstantPad):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right)``,
+        the last axis first; negative ones crop, down to an empty axis.
     value
         What the new cells hold.
 
@@ -72,6 +71,15 @@ class ConstantPad1d(_ConstantPad):
     True
     >>> torch.equal(y, nn.ConstantPad1d((1, 2), 7.0)(x))
     True
+
+    A crop of more cells than there are is refused:
+
+    >>> ConstantPad1d((-3, -3), 7.0)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: constant padding of an axis of size 5 cannot remove all cells on each side, got
+        (-3, -3) for an input of shape (2, 3, 5): change the padding, its mode, or the size of
+        the input
     """
 
     axes = 1
@@ -88,9 +96,8 @@ class ConstantPad2d(_ConstantPad):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right, top, bottom)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right, top, bottom)``,
+        the last axis first; negative ones crop, down to an empty axis.
     value
         What the new cells hold.
 
@@ -125,6 +132,15 @@ class ConstantPad2d(_ConstantPad):
     True
     >>> torch.equal(y, nn.ConstantPad2d((1, 2, 0, 3), 7.0)(x))
     True
+
+    Another number of ints is refused:
+
+    >>> ConstantPad2d((1, 2), 7.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: ConstantPad2d: padding is an int or the 4 ints (left, right, top, bottom), the
+        last axis first, got (1, 2): write padding=1 for 1 on every side, or
+        padding=(1, 1, 1, 1)
     """
 
     axes = 2
@@ -142,9 +158,8 @@ class ConstantPad3d(_ConstantPad):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right, top, bottom, front, back)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right, top, bottom, front, back)``,
+        the last axis first; negative ones crop, down to an empty axis.
     value
         What the new cells hold.
 
@@ -175,6 +190,14 @@ class ConstantPad3d(_ConstantPad):
     True
     >>> torch.equal(y, nn.ConstantPad3d((1, 2, 0, 3, 4, 0), 7.0)(x))
     True
+
+    A missing axis is refused:
+
+    >>> ConstantPad3d(1, 7.0)(x[0, 0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ConstantPad3d extends the last 3 axes, got 2 axes, shape (7, 11): add the
+        missing axes, for example by unsqueeze
     """
 
     axes = 3
@@ -189,9 +212,8 @@ class ZeroPad1d(ConstantPad1d):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right)``,
+        the last axis first; negative ones crop, down to an empty axis.
 
     Shape
     -----
@@ -221,6 +243,15 @@ class ZeroPad1d(ConstantPad1d):
     >>> torch.testing.assert_close(y.sum(), x.sum())
     >>> torch.equal(y, nn.ZeroPad1d((1, 2))(x))
     True
+
+    A crop of more cells than there are is refused:
+
+    >>> ZeroPad1d((-3, -3))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: constant padding of an axis of size 5 cannot remove all cells on each side, got
+        (-3, -3) for an input of shape (2, 3, 5): change the padding, its mode, or the size of
+        the input
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -242,9 +273,8 @@ class ZeroPad2d(ConstantPad2d):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right, top, bottom)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right, top, bottom)``,
+        the last axis first; negative ones crop, down to an empty axis.
 
     Shape
     -----
@@ -276,6 +306,14 @@ class ZeroPad2d(ConstantPad2d):
     >>> torch.testing.assert_close(y.sum(), x.sum())
     >>> torch.equal(y, nn.ZeroPad2d((1, 2, 0, 3))(x))
     True
+
+    Another number of ints is refused:
+
+    >>> ZeroPad2d((1, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: ZeroPad2d: padding is an int or the 4 ints (left, right, top, bottom), the last
+        axis first, got (1, 2): write padding=1 for 1 on every side, or padding=(1, 1, 1, 1)
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:
@@ -298,9 +336,8 @@ class ZeroPad3d(ConstantPad3d):
     Parameters
     ----------
     padding
-        Cells to add on every side, an int, or the ints
-        ``(left, right, top, bottom, front, back)``, the last axis first;
-        negative ones crop, down to an empty axis.
+        Cells to add on every side, an int, or the ints ``(left, right, top, bottom, front, back)``,
+        the last axis first; negative ones crop, down to an empty axis.
 
     Shape
     -----
@@ -328,6 +365,14 @@ class ZeroPad3d(ConstantPad3d):
     >>> torch.testing.assert_close(y.sum(), x.sum())
     >>> torch.equal(y, nn.ZeroPad3d((1, 2, 0, 3, 4, 0))(x))
     True
+
+    A missing axis is refused:
+
+    >>> ZeroPad3d(1)(x[0, 0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ZeroPad3d extends the last 3 axes, got 2 axes, shape (7, 11): add the missing
+        axes, for example by unsqueeze
     """
 
     def __init__(self, padding: int | Sequence[int]) -> None:

@@ -31,8 +31,8 @@ class ReflectionPad1d(_ReflectionPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or a side of the padding
-        is as large as the axis or larger.
+        ``padding`` has another length, the input another number of axes or no cells, or a side
+        of the padding is as large as the axis or larger.
 
     References
     ----------
@@ -53,6 +53,24 @@ class ReflectionPad1d(_ReflectionPad):
     True
     >>> torch.equal(y, nn.ReflectionPad1d((1, 2))(x))
     True
+
+    Refused are another number of ints, a side as large as the axis, and a missing axis:
+
+    >>> ReflectionPad1d((1, 2, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad1d: padding is an int or the 2 ints (left, right), the last axis
+        first, got (1, 2, 3): write padding=1 for 1 on every side, or padding=(1, 1)
+    >>> ReflectionPad1d((5, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: reflect padding of an axis of size 5 adds at most 4 on each side, got (5, 0)
+        for an input of shape (2, 3, 5): change the padding, its mode, or the size of the input
+    >>> ReflectionPad1d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad1d takes an input (C, L) or (N, C, L), got 1 axes, shape (5,):
+        reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 1
@@ -80,8 +98,8 @@ class ReflectionPad2d(_ReflectionPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or a side of the padding
-        is as large as the axis or larger.
+        ``padding`` has another length, the input another number of axes or no cells, or a side
+        of the padding is as large as the axis or larger.
 
     References
     ----------
@@ -104,6 +122,26 @@ class ReflectionPad2d(_ReflectionPad):
     True
     >>> torch.equal(y, nn.ReflectionPad2d((1, 2, 0, 3))(x))
     True
+
+    Refused are another number of ints, a side as large as the axis, and a missing axis:
+
+    >>> ReflectionPad2d((1, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad2d: padding is an int or the 4 ints (left, right, top, bottom),
+        the last axis first, got (1, 2): write padding=1 for 1 on every side, or
+        padding=(1, 1, 1, 1)
+    >>> ReflectionPad2d((0, 0, 5, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: reflect padding of an axis of size 5 adds at most 4 on each side, got (5, 0)
+        for an input of shape (2, 3, 5, 7): change the padding, its mode, or the size of the
+        input
+    >>> ReflectionPad2d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape
+        (5, 7): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 2
@@ -131,8 +169,8 @@ class ReflectionPad3d(_ReflectionPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or a side of the padding
-        is as large as the axis or larger.
+        ``padding`` has another length, the input another number of axes or no cells, or a side
+        of the padding is as large as the axis or larger.
 
     References
     ----------
@@ -151,6 +189,26 @@ class ReflectionPad3d(_ReflectionPad):
     True
     >>> torch.equal(y, nn.ReflectionPad3d((1, 2, 0, 3, 4, 0))(x))
     True
+
+    Refused are another number of ints, a side as large as the axis, and a missing axis:
+
+    >>> ReflectionPad3d((1, 2, 3, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad3d: padding is an int or the 6 ints (left, right, top, bottom,
+        front, back), the last axis first, got (1, 2, 3, 4): write padding=1 for 1 on every
+        side, or padding=(1, 1, 1, 1, 1, 1)
+    >>> ReflectionPad3d((0, 0, 0, 0, 5, 0))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: reflect padding of an axis of size 5 adds at most 4 on each side, got (5, 0)
+        for an input of shape (2, 3, 5, 7, 11): change the padding, its mode, or the size of
+        the input
+    >>> ReflectionPad3d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReflectionPad3d takes an input (C, D, H, W) or (N, C, D, H, W), got 3 axes,
+        shape (5, 7, 11): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 3

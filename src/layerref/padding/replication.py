@@ -31,8 +31,8 @@ class ReplicationPad1d(_ReplicationPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or the padding crops all
-        cells.
+        ``padding`` has another length, the input another number of axes or no cells, or the
+        padding crops all cells.
 
     References
     ----------
@@ -53,6 +53,25 @@ class ReplicationPad1d(_ReplicationPad):
     True
     >>> torch.equal(y, nn.ReplicationPad1d((1, 2))(x))
     True
+
+    Refused are another number of ints, a crop of all cells, and a missing axis:
+
+    >>> ReplicationPad1d((1, 2, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad1d: padding is an int or the 2 ints (left, right), the last axis
+        first, got (1, 2, 3): write padding=1 for 1 on every side, or padding=(1, 1)
+    >>> ReplicationPad1d((-3, -2))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: replicate padding of an axis of size 5 cannot remove all cells on each side,
+        got (-3, -2) for an input of shape (2, 3, 5): change the padding, its mode, or the size
+        of the input
+    >>> ReplicationPad1d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad1d takes an input (C, L) or (N, C, L), got 1 axes, shape (5,):
+        reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 1
@@ -80,8 +99,8 @@ class ReplicationPad2d(_ReplicationPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or the padding crops all
-        cells.
+        ``padding`` has another length, the input another number of axes or no cells, or the
+        padding crops all cells.
 
     References
     ----------
@@ -104,6 +123,26 @@ class ReplicationPad2d(_ReplicationPad):
     True
     >>> torch.equal(y, nn.ReplicationPad2d((1, 2, 0, 3))(x))
     True
+
+    Refused are another number of ints, a crop of all cells, and a missing axis:
+
+    >>> ReplicationPad2d((1, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad2d: padding is an int or the 4 ints (left, right, top, bottom),
+        the last axis first, got (1, 2): write padding=1 for 1 on every side, or
+        padding=(1, 1, 1, 1)
+    >>> ReplicationPad2d((0, 0, -3, -2))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: replicate padding of an axis of size 5 cannot remove all cells on each side,
+        got (-3, -2) for an input of shape (2, 3, 5, 7): change the padding, its mode, or the
+        size of the input
+    >>> ReplicationPad2d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape
+        (5, 7): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 2
@@ -131,8 +170,8 @@ class ReplicationPad3d(_ReplicationPad):
     Raises
     ------
     ValueError
-        ``padding`` has another length, the input another number of axes, or the padding crops all
-        cells.
+        ``padding`` has another length, the input another number of axes or no cells, or the
+        padding crops all cells.
 
     References
     ----------
@@ -151,6 +190,26 @@ class ReplicationPad3d(_ReplicationPad):
     True
     >>> torch.equal(y, nn.ReplicationPad3d((1, 2, 0, 3, 4, 0))(x))
     True
+
+    Refused are another number of ints, a crop of all cells, and a missing axis:
+
+    >>> ReplicationPad3d((1, 2, 3, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad3d: padding is an int or the 6 ints (left, right, top, bottom,
+        front, back), the last axis first, got (1, 2, 3, 4): write padding=1 for 1 on every
+        side, or padding=(1, 1, 1, 1, 1, 1)
+    >>> ReplicationPad3d((0, 0, 0, 0, -3, -2))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: replicate padding of an axis of size 5 cannot remove all cells on each side,
+        got (-3, -2) for an input of shape (2, 3, 5, 7, 11): change the padding, its mode, or
+        the size of the input
+    >>> ReplicationPad3d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: ReplicationPad3d takes an input (C, D, H, W) or (N, C, D, H, W), got 3 axes,
+        shape (5, 7, 11): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 3
