@@ -100,6 +100,23 @@ class Upsample(nn.Module):
     >>> bicubic, image = Upsample(size=(7, 11), mode="bicubic"), torch.randn(2, 3, 5, 5)
     >>> torch.testing.assert_close(bicubic(torch.ones(1, 1, 5, 5)), torch.ones(1, 1, 7, 11))
     >>> torch.testing.assert_close(bicubic(image), nn.Upsample((7, 11), mode="bicubic")(image))
+
+    A mode belongs to a number of axes, a size or a factor is given, and bytes are only copied:
+
+    >>> Upsample(scale_factor=2, mode="bilinear")(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: Upsample of mode 'bilinear' takes an input (N, C, H, W), got 3 axes, shape
+        (1, 1, 3): reshape or unsqueeze the input to one of these layouts
+    >>> Upsample(size=6, scale_factor=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: Upsample takes exactly one of size and scale_factor, got size=6 and
+        scale_factor=2
+    >>> bicubic(image.to(torch.uint8))
+    Traceback (most recent call last):
+        ...
+    TypeError: Upsample of mode 'bicubic' takes floating point, got torch.uint8: use .float()
     """
 
     def __init__(
@@ -125,9 +142,12 @@ class Upsample(nn.Module):
             )
         if recompute_scale_factor and size is not None:
             raise ValueError("Upsample: recompute_scale_factor needs a scale_factor, got a size")
-        for name, value, kind in (("size", size, int), ("scale_factor", scale_factor, int | float)):
-            values = value if isinstance(value, tuple | list) else () if value is None else (value,)
-            if isinstance(scale_factor, list) or not all(isinstance(v, kind) for v in values):
+        for name, value, kind, several in (
+            ("size", size, int, tuple | list),
+            ("scale_factor", scale_factor, int | float, tuple),
+        ):
+            values = value if isinstance(value, several) else () if value is None else (value,)
+            if not all(isinstance(v, kind) for v in values):
                 raise TypeError(
                     "Upsample: size is an int or a tuple of ints, scale_factor a number or a tuple "
                     f"of numbers, got {name}={value!r}"
