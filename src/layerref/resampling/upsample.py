@@ -142,15 +142,12 @@ class Upsample(nn.Module):
             )
         if recompute_scale_factor and size is not None:
             raise ValueError("Upsample: recompute_scale_factor needs a scale_factor, got a size")
-        for name, value, kind, several in (
-            ("size", size, int, tuple | list),
-            ("scale_factor", scale_factor, int | float, tuple),
-        ):
-            values = value if isinstance(value, several) else () if value is None else (value,)
-            if not all(isinstance(v, kind) for v in values):
+        for name, value, kind in (("size", size, int), ("scale_factor", scale_factor, int | float)):
+            values = value if isinstance(value, tuple | list) else () if value is None else (value,)
+            if isinstance(scale_factor, list) or not all(isinstance(v, kind) for v in values):
                 raise TypeError(
                     "Upsample: size is an int or a tuple of ints, scale_factor a number or a tuple "
-                    f"of numbers, got {name}={value!r}"
+                    f"of numbers, got size={size!r} and scale_factor={scale_factor!r}"
                 )
             if any(v <= 0 for v in values):
                 raise ValueError(f"Upsample: {name} is greater than 0 on every axis, got {value}")
