@@ -174,11 +174,11 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     Traceback (most recent call last):
         ...
     ValueError: AdaptiveAvgPool2d takes no empty axis but the batch, got shape (2, 3, 0, 5)
-    >>> AdaptiveAvgPool2d(4)(x.to(torch.uint8))
+    >>> AdaptiveAvgPool2d(1)(x.to(torch.uint8))
     Traceback (most recent call last):
         ...
-    TypeError: AdaptiveAvgPool2d pools float16, bfloat16, float32, float64, got torch.uint8:
-        convert with input.float()
+    TypeError: AdaptiveAvgPool2d pools float16, bfloat16, float32, float64, complex32,
+        complex64, complex128, got torch.uint8: convert with input.float()
     """
 
     _axes = 2

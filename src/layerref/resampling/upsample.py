@@ -234,8 +234,6 @@ def _nearest(count: int, size: int, step: float, like: Tensor, exact: bool, smal
     dtype = torch.float32 if small else like.dtype
     place = torch.arange(size, dtype=dtype, device=like.device)
     place = (place + 0.5) * step if exact else place * step
-    if exact and not small:
-        place = (place - 0.5).clamp(min=0) + 0.5  # rounds otherwise than no step at all
     return [(place.float().floor().long().clamp(max=count - 1), None)]
 
 
@@ -250,15 +248,15 @@ def _around(
         place = (place + 0.5) * step - 0.5
     if not cubic:
         place = place.clamp(min=0)
-    first = place.float().floor().long().clamp(max=count - 1)
-    part = (place - first).clamp(0, 1)
+    first = place.float().floor().long()
+    part = (place - first).clamp(min=0)  # float() may have rounded up
     if not cubic:
         return [(first, 1 - part), ((first + 1).clamp(max=count - 1), part)]
     a = -0.75  # Keys' parameter; x is the distance to the cell
     near = [((a + 2) * x - (a + 3)) * x**2 + 1 for x in (part, 1 - part)]
     far = [((a * x - 5 * a) * x + 8 * a) * x - 4 * a for x in (part + 1, 2 - part)]
     weights = (far[0], *near, far[1])
-    return [((first + j).clamp(0, count - 1), w) for j, w in zip(range(-1, 3), weights)]
+    return [((first + j).clamp(0, count - 1), w) for j, w in enumerate(weights, start=-1)]
 
 
 def _area(count: int, size: int, like: Tensor) -> _Taps:
@@ -277,5 +275,7 @@ def _area(count: int, size: int, like: Tensor) -> _Taps:
 
 def _is_small(input: Tensor, sizes: list[int]) -> bool:
     """Tell whether torch resamples an image by its kernel for small or channels-last images."""
-    channels_last = input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last)
-    return input.dim() == 4 and (sum(sizes) <= 128 or (channels_last and input.shape[1] > 3))
+    if input.dim() != 4:
+        return False
+    channels_last = input.is_contiguous(memory_format=torch.channels_last)
+    return sum(sizes) <= 128 or (channels_last and input.shape[1] > 3)
