@@ -29,6 +29,16 @@ def sliding_windows(
     [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]]
     >>> sliding_windows(torch.arange(6), (2,), (2,), (3,)).tolist()      # s=2, d=3
     [[0, 3], [2, 5]]
+
+    A window may be as wide as the input, not wider:
+
+    >>> sliding_windows(torch.arange(5), (3,), (1,), (2,)).tolist()
+    [[0, 2, 4]]
+    >>> sliding_windows(torch.arange(4), (3,), (1,), (2,))
+    Traceback (most recent call last):
+        ...
+    ValueError: a window of kernel_size=3 and dilation=2 spans 5 cells, more than the 4 of the
+        padded input (4,): use a smaller kernel or dilation, a larger input or more padding
     """
     for size, k, d in zip(input.shape[input.dim() - len(kernel_size) :], kernel_size, dilation):
         if d * (k - 1) + 1 > size:
@@ -79,16 +89,17 @@ class _SlidingWindows(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        input, *ctx.window = inputs
-        ctx.size = input.shape[input.dim() - len(ctx.window[0]) :]
+        input, ctx.kernel_size, ctx.stride, ctx.dilation = inputs
+        ctx.size = input.shape[input.dim() - len(ctx.kernel_size) :]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return overlap_add(gradient, ctx.size, *ctx.window[1:]), None, None, None
+        return overlap_add(gradient, ctx.size, ctx.stride, ctx.dilation), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return _SlidingWindows.forward(tangent, *ctx.window)  # a view, as autograd demands
+        # a view, as autograd demands
+        return _SlidingWindows.forward(tangent, ctx.kernel_size, ctx.stride, ctx.dilation)
 
 
 class _OverlapAdd(torch.autograd.Function):
@@ -150,7 +161,18 @@ def check_window(
     padding: Sequence[int],
     dilation: Sequence[int],
 ) -> None:
-    """Refuse windows that are empty, stand still, or read cells that a negative padding cut off."""
+    """Refuse windows that are empty, stand still, or read cells that a negative padding cut off.
+
+    Examples
+    --------
+    >>> usual = {"kernel_size": (1, 1), "stride": (1, 1), "padding": (0, 0), "dilation": (1, 1)}
+    >>> check_window("Conv2d", **usual)
+    >>> check_window("Conv2d", **usual | {"padding": (2, -1)})
+    Traceback (most recent call last):
+        ...
+    ValueError: Conv2d: padding is at least 0 on every axis, got (2, -1): give padding values
+        >= 0
+    """
     for name, values, least in (
         ("kernel_size", kernel_size, 1),
         ("stride", stride, 1),
@@ -180,6 +202,39 @@ def pad(
     [[3, 2, 1, 2, 3, 2], [1, 1, 1, 2, 3, 3], [2, 3, 1, 2, 3, 1]]
     >>> pad(x, [(2, -1)]).tolist()
     [0, 0, 1, 2]
+
+    A mirror or a wrapped copy has only so many cells to show. A crop comes first, and is a view:
+
+    >>> pad(x, [(2, 2)], "reflect").tolist(), pad(x, [(3, 3)], "circular").tolist()
+    ([3, 2, 1, 2, 3, 2, 1], [1, 2, 3, 1, 2, 3, 1, 2, 3])
+    >>> pad(x, [(3, 0)], "reflect")
+    Traceback (most recent call last):
+        ...
+    ValueError: reflect padding of an axis of size 3 adds at most 2 on each side, got (3, 0)
+        for an input of shape (3,): change the padding, its mode, or the size of the input
+    >>> pad(torch.arange(5), [(-1, 2)], "circular").tolist()
+    [1, 2, 3, 4, 1, 2]
+    >>> pad(x, [(0, -1)])._is_view(), pad(x, [(-1, 0)])._is_view(), pad(x, [(0, 0)]) is x
+    (True, True, True)
+
+    All cells may go, but not more. The modes that copy from what is there keep one:
+
+    >>> pad(x, [(-1, -2)]).tolist(), pad(x, [(-1, -2)], "circular").tolist()
+    ([], [])
+    >>> pad(x, [(-1, -1)], "replicate").tolist(), pad(x, [(-1, -1)], "reflect").tolist()
+    ([2], [2])
+    >>> pad(x, [(-2, -2)])
+    Traceback (most recent call last):
+        ...
+    ValueError: constant padding of an axis of size 3 cannot remove all cells on each side, got
+        (-2, -2) for an input of shape (3,): change the padding, its mode, or the size of the
+        input
+    >>> pad(x, [(-1, -2)], "replicate")
+    Traceback (most recent call last):
+        ...
+    ValueError: replicate padding of an axis of size 3 cannot remove all cells on each side,
+        got (-1, -2) for an input of shape (3,): change the padding, its mode, or the size of
+        the input
     """
     for axis, (before, after) in enumerate(pads, start=input.dim() - len(pads)):
         if before == after == 0:
@@ -217,6 +272,6 @@ def pad(
             position = position.clamp(0, size - 1)
         else:
             first = max(-before, 0)
-            position = first + (position - first) % max(kept, 1)
+            position = first + (position - first) % kept
         input = input.index_select(axis, position)
     return input

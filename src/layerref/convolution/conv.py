@@ -86,7 +86,7 @@ class Conv1d(_Conv):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for :class:`Conv2d`.
 
     References
@@ -113,6 +113,19 @@ class Conv1d(_Conv):
     >>> theirs.load_state_dict(conv.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(conv(x), theirs(x))
+
+    Channels come before the length, and the input has the weight's dtype:
+
+    >>> conv(x.mT)                                                          # (N, L, C)
+    Traceback (most recent call last):
+        ...
+    ValueError: Conv1d with in_channels=2 takes that many channels on axis -2, got an input of
+        shape (7, 11, 2): move the channels there or change in_channels
+    >>> conv(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: Conv1d takes an input of its weight's dtype, got torch.float64 for
+        torch.float32: convert one by .to(dtype)
     """
 
     axes = 1
@@ -192,6 +205,31 @@ class Conv2d(_Conv):
     >>> theirs.load_state_dict(conv.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(conv(x), theirs(x))
+
+    What cannot be convolved is refused: other channels, another dtype, too small an image,
+    groups that do not divide the channels.
+
+    >>> conv(torch.randn(7, 4, 5, 11))
+    Traceback (most recent call last):
+        ...
+    ValueError: Conv2d with in_channels=2 takes that many channels on axis -3, got an input of
+        shape (7, 4, 5, 11): move the channels there or change in_channels
+    >>> conv(x.half())
+    Traceback (most recent call last):
+        ...
+    TypeError: Conv2d takes an input of its weight's dtype, got torch.float16 for
+        torch.float32: convert one by .to(dtype)
+    >>> Conv2d(2, 3, kernel_size=7, padding=(0, 1))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: a window of kernel_size=7 and dilation=1 spans 7 cells, more than the 5 of the
+        padded input (7, 2, 5, 13): use a smaller kernel or dilation, a larger input or more
+        padding
+    >>> Conv2d(4, 6, 3, groups=4)
+    Traceback (most recent call last):
+        ...
+    ValueError: Conv2d: groups divides in_channels and out_channels, got groups=4 for 4 and 6:
+        choose a divisor of 2
     """
 
     axes = 2
@@ -220,7 +258,7 @@ class Conv3d(_Conv):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for :class:`Conv2d`.
 
     References
@@ -246,6 +284,19 @@ class Conv3d(_Conv):
     >>> theirs.load_state_dict(conv.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(conv(x), theirs(x))
+
+    Bytes of a video are converted before, and a batch of images is not a video:
+
+    >>> conv((255 * x).to(torch.uint8))
+    Traceback (most recent call last):
+        ...
+    TypeError: Conv3d takes an input of its weight's dtype, got torch.uint8 for torch.float32:
+        convert one by .to(dtype)
+    >>> conv(torch.randn(5, 2, 11))
+    Traceback (most recent call last):
+        ...
+    ValueError: Conv3d takes an input (C, D, H, W) or (N, C, D, H, W), got 3 axes, shape
+        (5, 2, 11): reshape or unsqueeze the input to one of these layouts
     """
 
     axes = 3

@@ -56,8 +56,8 @@ class _Kernel(nn.Module):
         self.padding_mode = padding_mode
 
         # with a padding mode, negative padding crops the input; zeros refuse it, as torch does
-        numbers = self.padding if padding_mode == "zeros" else (0,)
-        checked = (0,) if isinstance(numbers, str) else numbers
+        unchecked = padding_mode != "zeros"
+        checked = (0,) if isinstance(self.padding, str) or unchecked else self.padding
         check_window(layer, self.kernel_size, self.stride, checked, self.dilation)
 
         rows, columns = (

@@ -40,6 +40,8 @@ class DepthwiseConv2d(Conv2d):
     ------
     ValueError
         As for :class:`Conv2d`; ``depth_multiplier`` < 1.
+    TypeError
+        The input's dtype is not the weight's.
 
     References
     ----------
@@ -63,6 +65,19 @@ class DepthwiseConv2d(Conv2d):
     >>> theirs.load_state_dict(conv.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(conv(x), theirs(x))
+
+    A channel has one kernel or more, and the input has the weight's dtype:
+
+    >>> DepthwiseConv2d(3, kernel_size=3, depth_multiplier=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: DepthwiseConv2d: in_channels, out_channels and groups are at least 1, got 3, 0
+        and 3
+    >>> conv(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: DepthwiseConv2d takes an input of its weight's dtype, got torch.float64 for
+        torch.float32: convert one by .to(dtype)
     """
 
     def __init__(
@@ -115,6 +130,8 @@ class SeparableConv2d(nn.Module):
     ------
     ValueError
         As for :class:`Conv2d`; ``depth_multiplier`` < 1.
+    TypeError
+        The input's dtype is not the weight's.
 
     References
     ----------
@@ -135,6 +152,19 @@ class SeparableConv2d(nn.Module):
     >>> dense.weight.data = conv.pointwise.weight.data * conv.depthwise.weight.data[:, 0]
     >>> dense.bias.data = conv.pointwise.bias.data
     >>> torch.testing.assert_close(conv(x), dense(x))
+
+    The first step checks the input:
+
+    >>> conv(torch.randn(5, 11, 13, 3))                                # Keras' (N, H, W, C)
+    Traceback (most recent call last):
+        ...
+    ValueError: DepthwiseConv2d with in_channels=3 takes that many channels on axis -3, got an
+        input of shape (5, 11, 13, 3): move the channels there or change in_channels
+    >>> conv(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: DepthwiseConv2d takes an input of its weight's dtype, got torch.float64 for
+        torch.float32: convert one by .to(dtype)
     """
 
     def __init__(

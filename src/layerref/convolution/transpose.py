@@ -117,7 +117,7 @@ class ConvTranspose1d(_ConvTranspose):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for :class:`ConvTranspose2d`.
 
     References
@@ -144,6 +144,19 @@ class ConvTranspose1d(_ConvTranspose):
     >>> theirs.load_state_dict(up.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(up(x), theirs(x))
+
+    Channels come before the length, and the input has the weight's dtype:
+
+    >>> up(x.mT)                                                            # (N, L, C)
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose1d with in_channels=2 takes that many channels on axis -2, got an
+        input of shape (5, 7, 2): move the channels there or change in_channels
+    >>> up(x.double())
+    Traceback (most recent call last):
+        ...
+    TypeError: ConvTranspose1d takes an input of its weight's dtype, got torch.float64 for
+        torch.float32: convert one by .to(dtype)
     """
 
     axes = 1
@@ -228,6 +241,42 @@ class ConvTranspose2d(_ConvTranspose):
     >>> theirs.load_state_dict(up.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(up(x), theirs(x))
+
+    A stride of 2 can give two sizes per axis, and no others:
+
+    >>> up(x, output_size=(17, 23))
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose2d: an input of shape (5, 2, 7, 11) gives sizes from (15, 23) to
+        (16, 24), got output_size=(17, 23)
+    >>> up(x, output_size=(5, 16, 23))
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose2d: output_size has 2 or 4 numbers, got (5, 16, 23)
+    >>> ConvTranspose2d(2, 3, kernel_size=3, stride=2, output_padding=(1, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose2d: output_padding is at least 0 and less than the larger of
+        stride and dilation, got output_padding=(1, 2) for stride=(2, 2) and dilation=(1, 1):
+        it only chooses among the sizes that the stride makes alike
+
+    Nor is an output without a cell given, an input of another dtype taken, or its border filled:
+
+    >>> ConvTranspose2d(2, 3, kernel_size=1, padding=(1, 2))(torch.randn(2, 3, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose2d: padding=(1, 2) leaves nothing of the output, whose size is
+        (1, 0): use less padding
+    >>> up(x.half())
+    Traceback (most recent call last):
+        ...
+    TypeError: ConvTranspose2d takes an input of its weight's dtype, got torch.float16 for
+        torch.float32: convert one by .to(dtype)
+    >>> ConvTranspose2d(2, 3, kernel_size=3, padding_mode="reflect")
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose2d crops its output by a number of cells, so padding is numbers
+        and padding_mode is 'zeros', got 0 and 'reflect'
     """
 
     axes = 2
@@ -255,7 +304,7 @@ class ConvTranspose3d(_ConvTranspose):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for :class:`ConvTranspose2d`.
 
     References
@@ -281,6 +330,19 @@ class ConvTranspose3d(_ConvTranspose):
     >>> theirs.load_state_dict(up.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(up(x), theirs(x))
+
+    The input has the weight's dtype, and the layer has no ``"same"`` padding:
+
+    >>> up(x.bfloat16())
+    Traceback (most recent call last):
+        ...
+    TypeError: ConvTranspose3d takes an input of its weight's dtype, got torch.bfloat16 for
+        torch.float32: convert one by .to(dtype)
+    >>> ConvTranspose3d(2, 3, kernel_size=3, padding="same")
+    Traceback (most recent call last):
+        ...
+    ValueError: ConvTranspose3d crops its output by a number of cells, so padding is numbers
+        and padding_mode is 'zeros', got 'same' and 'zeros'
     """
 
     axes = 3

@@ -98,6 +98,22 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     >>> y = AdaptiveAvgPool1d(4)(x)
     >>> torch.testing.assert_close(y, torch.nn.AdaptiveAvgPool1d(4)(x))
     >>> torch.testing.assert_close(y, torch.nn.AvgPool1d(3)(x))
+
+    The output's length is a whole number, at least 0:
+
+    >>> AdaptiveAvgPool1d(-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: output_size is at least 0 on every axis, got -1
+    >>> AdaptiveAvgPool1d(2.5)
+    Traceback (most recent call last):
+        ...
+    TypeError: output_size takes an int or 1 ints, one per axis, got 2.5
+    >>> AdaptiveAvgPool1d(4)(x.long())
+    Traceback (most recent call last):
+        ...
+    TypeError: AdaptiveAvgPool1d pools float16, bfloat16, float32, float64, got torch.int64:
+        convert with input.float()
     """
 
     _axes = 1
@@ -127,9 +143,9 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     Raises
     ------
     ValueError
-        ``output_size`` is negative or not a pair, the input has another rank or no cell.
+        ``output_size`` is negative or not a pair of ints, the input has another rank or no cell.
     TypeError
-        ``output_size`` does not hold ints or the input is not floating.
+        ``output_size`` is neither an int nor a pair or the input is not floating.
 
     Notes
     -----
@@ -151,6 +167,18 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
     >>> torch.testing.assert_close(AdaptiveAvgPool2d(3)(x), torch.nn.AdaptiveAvgPool2d(3)(x))
     >>> torch.testing.assert_close(AdaptiveAvgPool2d(1)(x)[..., 0, 0], x.mean((2, 3)))
+
+    An image without cells has no mean to give, and bytes have to be converted:
+
+    >>> AdaptiveAvgPool2d(4)(x[:, :, :0])
+    Traceback (most recent call last):
+        ...
+    ValueError: AdaptiveAvgPool2d takes no empty axis but the batch, got shape (2, 3, 0, 5)
+    >>> AdaptiveAvgPool2d(1)(x.to(torch.uint8))
+    Traceback (most recent call last):
+        ...
+    TypeError: AdaptiveAvgPool2d pools float16, bfloat16, float32, float64, complex32,
+        complex64, complex128, got torch.uint8: convert with input.float()
     """
 
     _axes = 2
@@ -180,9 +208,10 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     Raises
     ------
     ValueError
-        ``output_size`` is negative or not a triple, the input has another rank or an empty axis.
+        ``output_size`` is negative or not a triple of ints, the input has another rank or an
+        empty axis.
     TypeError
-        ``output_size`` does not hold ints or the input is not floating.
+        ``output_size`` is neither an int nor a triple or the input is not floating.
 
     Notes
     -----
@@ -205,6 +234,19 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
 
     >>> torch.testing.assert_close(AdaptiveAvgPool3d(3)(x), torch.nn.AdaptiveAvgPool3d(3)(x))
     >>> torch.testing.assert_close(AdaptiveAvgPool3d(1)(x).flatten(1), x.mean((2, 3, 4)))
+
+    The output has an int or three of them:
+
+    >>> AdaptiveAvgPool3d((2, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: output_size takes an int or 3 ints, one per axis, got (2, 3): write
+        output_size=3 for the same on every axis, or output_size=(3, 3, 3)
+    >>> AdaptiveAvgPool3d("global")
+    Traceback (most recent call last):
+        ...
+    ValueError: output_size takes an int or 3 ints, one per axis, got 'global': write
+        output_size=3 for the same on every axis, or output_size=(3, 3, 3)
     """
 
     _axes = 3

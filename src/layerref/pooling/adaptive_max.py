@@ -90,6 +90,19 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
     >>> y = AdaptiveMaxPool1d(4)(x)
     >>> torch.testing.assert_close(y, torch.nn.AdaptiveMaxPool1d(4)(x))
     >>> torch.testing.assert_close(y, torch.nn.MaxPool1d(3)(x))
+
+    One axis has no size to keep, and integers have to be converted:
+
+    >>> AdaptiveMaxPool1d([None])
+    Traceback (most recent call last):
+        ...
+    ValueError: output_size takes an int or 1 ints, one per axis, got [None]: write
+        output_size=3 for the same on every axis, or output_size=(3,)
+    >>> AdaptiveMaxPool1d(4)(x.long())
+    Traceback (most recent call last):
+        ...
+    TypeError: AdaptiveMaxPool1d pools float16, bfloat16, float32, float64, got torch.int64:
+        convert with input.float()
     """
 
     _axes = 1
@@ -121,9 +134,10 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
     Raises
     ------
     ValueError
-        ``output_size`` is negative or not a pair, the input has another rank or an empty axis.
+        ``output_size`` is negative or not a pair of ints, the input has another rank or an
+        empty axis.
     TypeError
-        ``output_size`` does not hold ints or the input is not floating.
+        ``output_size`` is neither an int nor a pair or the input is not floating.
 
     References
     ----------
@@ -139,6 +153,19 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPool):
 
     >>> torch.testing.assert_close(AdaptiveMaxPool2d(3)(x), torch.nn.AdaptiveMaxPool2d(3)(x))
     >>> torch.testing.assert_close(AdaptiveMaxPool2d(1)(x)[..., 0, 0], x.amax((2, 3)))
+
+    Unlike the average, the maximum checks the input's axes for size 1, too:
+
+    >>> AdaptiveMaxPool2d(1)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: AdaptiveMaxPool2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape
+        (7, 5): reshape or unsqueeze the input to one of these layouts
+    >>> AdaptiveMaxPool2d(1)(x.int())
+    Traceback (most recent call last):
+        ...
+    TypeError: AdaptiveMaxPool2d pools float16, bfloat16, float32, float64, got torch.int32:
+        convert with input.float()
     """
 
     _axes = 2
@@ -170,9 +197,10 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     Raises
     ------
     ValueError
-        ``output_size`` is negative or not a triple, the input has another rank or an empty axis.
+        ``output_size`` is negative or not a triple of ints, the input has another rank or an
+        empty axis.
     TypeError
-        ``output_size`` does not hold ints or the input is not floating.
+        ``output_size`` is neither an int nor a triple or the input is not floating.
 
     References
     ----------
@@ -189,6 +217,22 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     >>> torch.testing.assert_close(AdaptiveMaxPool3d(3)(x), torch.nn.AdaptiveMaxPool3d(3)(x))
     >>> y = AdaptiveMaxPool3d(1)(x)
     >>> torch.testing.assert_close(y.flatten(1), x.amax((2, 3, 4)))
+
+    A maximum needs a cell, and its output a whole number of cells:
+
+    >>> AdaptiveMaxPool3d(2)(x[..., :0])
+    Traceback (most recent call last):
+        ...
+    ValueError: AdaptiveMaxPool3d takes no empty axis but the batch, got shape (2, 3, 4, 7, 0)
+    >>> AdaptiveMaxPool3d((2, 3, 2.5))
+    Traceback (most recent call last):
+        ...
+    ValueError: output_size takes an int or 3 ints, one per axis, got [2, 3, 2.5]: write
+        output_size=3 for the same on every axis, or output_size=(3, 3, 3)
+    >>> AdaptiveMaxPool3d(None)
+    Traceback (most recent call last):
+        ...
+    TypeError: output_size takes an int or 3 ints, one per axis, got None
     """
 
     _axes = 3

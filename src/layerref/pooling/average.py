@@ -114,7 +114,8 @@ class AvgPool1d(_AvgPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor int64 (whose means are rounded towards zero).
+        The input is neither floating nor int64 (whose means are rounded towards zero), or a setting
+        neither an int nor a sequence.
 
     References
     ----------
@@ -141,6 +142,19 @@ class AvgPool1d(_AvgPool):
     >>> y = AvgPool1d(3, 2)(x)
     >>> torch.testing.assert_close(y, nn.AvgPool1d(3, 2)(x))
     >>> torch.testing.assert_close(AvgPool1d(3, 2)(2 * x + 5), 2 * y + 5)
+
+    At least one window has to fit, and bytes have to be converted:
+
+    >>> AvgPool1d(13)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: no window fits: an axis of length 11 with kernel_size=13, stride=13, padding=0,
+        dilation=1 gives 0 outputs: shrink the window or pad the input
+    >>> AvgPool1d(3)(x.to(torch.uint8))
+    Traceback (most recent call last):
+        ...
+    TypeError: AvgPool1d pools float16, bfloat16, float32, float64, int64, got torch.uint8:
+        convert with input.float()
     """
 
     _axes = 1
@@ -195,7 +209,8 @@ class AvgPool2d(_AvgPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor int64 (whose means are rounded towards zero).
+        The input is neither floating nor int64 (whose means are rounded towards zero), or a setting
+        neither an int nor a sequence.
 
     References
     ----------
@@ -216,6 +231,18 @@ class AvgPool2d(_AvgPool):
     >>> kernel = torch.full((3, 1, 2, 2), 1 / 4)
     >>> z = nn.functional.conv2d(x, kernel, stride=2, groups=3)
     >>> torch.testing.assert_close(y, z)
+
+    The padding is at most half a window, and the divisor a whole number:
+
+    >>> AvgPool2d((4, 2), padding=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: padding is at most half of kernel_size (else a window may hold padding only),
+        got padding=2 and kernel_size=(4, 2): reduce padding or pad the input
+    >>> AvgPool2d(2, divisor_override=3.5)
+    Traceback (most recent call last):
+        ...
+    TypeError: divisor_override is an int or None, got 3.5
     """
 
     _axes = 2
@@ -255,7 +282,8 @@ class AvgPool3d(_AvgPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor int64 (whose means are rounded towards zero).
+        The input is neither floating nor int64 (whose means are rounded towards zero), or a setting
+        neither an int nor a sequence.
 
     Notes
     -----
@@ -277,6 +305,19 @@ class AvgPool3d(_AvgPool):
     >>> torch.testing.assert_close(y, nn.AvgPool3d(2)(x))
     >>> z = AvgPool3d((2, 1, 1))(AvgPool3d((1, 2, 1))(AvgPool3d((1, 1, 2))(x)))
     >>> torch.testing.assert_close(y, z)
+
+    A window is at most as large as the volume, even if padding would make room for it:
+
+    >>> AvgPool3d((6, 2, 2), padding=1)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: AvgPool3d: kernel_size=(6, 2, 2) is larger than the input, (4, 7, 5): shrink
+        kernel_size or pad the input beforehand
+    >>> AvgPool3d(2)(x.int())
+    Traceback (most recent call last):
+        ...
+    TypeError: AvgPool3d pools float16, bfloat16, float32, float64, int64, got torch.int32:
+        convert with input.float()
     """
 
     _axes = 3

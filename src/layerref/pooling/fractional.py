@@ -175,7 +175,8 @@ class FractionalMaxPool2d(_FractionalMaxPool):
         Not just one of ``output_size`` and ``output_ratio`` is given, a setting is out of range,
         the windows do not fit, or the input has another rank or an empty axis.
     TypeError
-        The input is not floating or ``_random_samples`` has another dtype.
+        The input is not floating, ``_random_samples`` has another dtype, or a size is neither an
+        int nor a sequence.
 
     Notes
     -----
@@ -204,6 +205,19 @@ class FractionalMaxPool2d(_FractionalMaxPool):
     >>> torch.testing.assert_close(FractionalMaxPool2d(2, 5)(x), y)
     >>> torch.isin(y, x).all().item()
     True
+
+    The windows have to start at different cells, and a ratio is not a size:
+
+    >>> FractionalMaxPool2d(2, output_size=(11, 4))(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: FractionalMaxPool2d: windows start at different cells, so output_size +
+        kernel_size - 1 <= input size, got (11, 4), (2, 2) and (11, 7): shrink the output or
+        the window
+    >>> FractionalMaxPool2d(2, output_size=0.7)
+    Traceback (most recent call last):
+        ...
+    TypeError: output_size takes an int or 2 ints, one per axis, got 0.7
     """
 
     _axes = 2
@@ -246,7 +260,8 @@ class FractionalMaxPool3d(_FractionalMaxPool):
         Not just one of ``output_size`` and ``output_ratio`` is given, a setting is out of range,
         the windows do not fit, or the input has another rank or an empty axis.
     TypeError
-        The input is not floating or ``_random_samples`` has another dtype.
+        The input is not floating, ``_random_samples`` has another dtype, or a size is neither an
+        int nor a sequence.
 
     Notes
     -----
@@ -271,6 +286,19 @@ class FractionalMaxPool3d(_FractionalMaxPool):
     >>> torch.testing.assert_close(FractionalMaxPool3d(2, 3)(x), y)
     >>> torch.isin(y, x).all().item()
     True
+
+    Either a size or a ratio is given, and integers have to be converted:
+
+    >>> FractionalMaxPool3d(2)
+    Traceback (most recent call last):
+        ...
+    ValueError: FractionalMaxPool3d takes either output_size or output_ratio, got
+        output_size=None and output_ratio=None
+    >>> FractionalMaxPool3d(2, 3)(x.long())
+    Traceback (most recent call last):
+        ...
+    TypeError: FractionalMaxPool3d pools float16, bfloat16, float32, float64, got torch.int64:
+        convert with input.float()
     """
 
     _axes = 3

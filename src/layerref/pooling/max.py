@@ -71,7 +71,7 @@ class _MaxPool(nn.Module):
         # input carries the position of the next real cell, a multiple of d further.
         position = torch.arange(-p, length + after, device=device)
         position = torch.where(position < 0, position % d, position)
-        if any((o * s - p) % d >= length for o in range(min(out, -(-p // s)))):
+        if -p % d >= length:  # only the first window can be such a one
             raise ValueError(
                 f"{type(self).__name__}: a window would hold padding only, with length "
                 f"{length}, padding={p}, dilation={d}: reduce dilation or padding"
@@ -120,7 +120,8 @@ class MaxPool1d(_MaxPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor (with ``return_indices``) integer.
+        The input is neither floating nor (with ``return_indices``) integer, or a setting is
+        neither an int nor a sequence.
 
     Notes
     -----
@@ -149,6 +150,19 @@ class MaxPool1d(_MaxPool):
     >>> y = MaxPool1d(3, 2)(x)
     >>> torch.testing.assert_close(y, nn.MaxPool1d(3, 2)(x))
     >>> torch.testing.assert_close(MaxPool1d(3, 2)(x.exp()), y.exp())
+
+    At least one window has to fit, and integers are pooled only along with their indices:
+
+    >>> MaxPool1d(13)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: no window fits: an axis of length 11 with kernel_size=13, stride=13, padding=0,
+        dilation=1 gives 0 outputs: shrink the window or pad the input
+    >>> MaxPool1d(3)(x.long())
+    Traceback (most recent call last):
+        ...
+    TypeError: MaxPool1d pools float16, bfloat16, float32, float64, got torch.int64: convert
+        with input.float()
     """
 
     _axes = 1
@@ -188,7 +202,7 @@ class MaxPool2d(_MaxPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor integer.
+        The input is neither floating nor integer, or a setting neither an int nor a sequence.
 
     References
     ----------
@@ -210,6 +224,19 @@ class MaxPool2d(_MaxPool):
     >>> torch.testing.assert_close(y, nn.MaxPool2d(3, 2, 1)(x))
     >>> torch.equal(x.flatten(2).gather(2, indices.flatten(2)), y.flatten(2))
     True
+
+    Truth values have to be converted, and an image has its channels:
+
+    >>> MaxPool2d(3)(x > 0)
+    Traceback (most recent call last):
+        ...
+    TypeError: MaxPool2d pools float16, bfloat16, float32, float64, uint8, int8, int16, int32,
+        int64, got torch.bool: convert with input.float()
+    >>> MaxPool2d(3)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: MaxPool2d takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape (7, 5):
+        reshape or unsqueeze the input to one of these layouts
     """
 
     _axes = 2
@@ -249,7 +276,7 @@ class MaxPool3d(_MaxPool):
     ValueError
         A setting is out of range, no window fits, or the input has another rank.
     TypeError
-        The input is neither floating nor integer.
+        The input is neither floating nor integer, or a setting neither an int nor a sequence.
 
     References
     ----------
@@ -268,6 +295,17 @@ class MaxPool3d(_MaxPool):
     >>> z = MaxPool3d((2, 1, 1))(MaxPool3d((1, 2, 1))(MaxPool3d((1, 1, 2))(x)))
     >>> torch.equal(y, z)
     True
+
+    A window has a whole number of cells, and at least one per axis:
+
+    >>> MaxPool3d(2.0)
+    Traceback (most recent call last):
+        ...
+    TypeError: kernel_size takes an int or 3 ints, one per axis, got 2.0
+    >>> MaxPool3d((2, 0, 2))
+    Traceback (most recent call last):
+        ...
+    ValueError: kernel_size is at least 1 on every axis, got (2, 0, 2)
     """
 
     _axes = 3

@@ -97,6 +97,20 @@ class Unfold(_Windows):
     >>> sorted(tiles.flatten().tolist()) == x.flatten().tolist()
     True
     >>> torch.testing.assert_close(Unfold(2, 1, 1, 2)(x), nn.Unfold(2, 1, 1, 2)(x))
+
+    A sequence is not an image, and a window is at most as large as the padded image:
+
+    >>> Unfold(kernel_size=2)(x[0, 0])
+    Traceback (most recent call last):
+        ...
+    ValueError: Unfold takes an input (C, H, W) or (N, C, H, W), got 2 axes, shape (3, 4):
+        reshape or unsqueeze the input to one of these layouts
+    >>> Unfold(kernel_size=3, dilation=2)(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: a window of kernel_size=3 and dilation=2 spans 5 cells, more than the 3 of the
+        padded input (1, 1, 3, 4): use a smaller kernel or dilation, a larger input or more
+        padding
     """
 
     def __init__(
@@ -167,6 +181,15 @@ class Fold(_Windows):
     [1.0, 2.0, 3.0, 3.0, 3.0, 2.0, 1.0]
     >>> torch.testing.assert_close(Fold((5, 7), kernel_size=3)(columns), counts * x)
     >>> torch.testing.assert_close(Fold((5, 7), 3)(columns), nn.Fold((5, 7), 3)(columns))
+
+    The columns are as many as the image has windows:
+
+    >>> Fold((5, 8), kernel_size=3)(columns)
+    Traceback (most recent call last):
+        ...
+    ValueError: Fold to output_size=(5, 8) with kernel_size=(3, 3), stride=(1, 1),
+        padding=(0, 0) and dilation=(1, 1) takes a multiple of 9 rows and 3 x 6 columns, one
+        per window, got an input of shape (2, 27, 15): change output_size or the input
     """
 
     def __init__(

@@ -100,6 +100,23 @@ class Upsample(nn.Module):
     >>> bicubic, image = Upsample(size=(7, 11), mode="bicubic"), torch.randn(2, 3, 5, 5)
     >>> torch.testing.assert_close(bicubic(torch.ones(1, 1, 5, 5)), torch.ones(1, 1, 7, 11))
     >>> torch.testing.assert_close(bicubic(image), nn.Upsample((7, 11), mode="bicubic")(image))
+
+    A mode belongs to a number of axes, a size or a factor is given, and bytes are only copied:
+
+    >>> Upsample(scale_factor=2, mode="bilinear")(x)
+    Traceback (most recent call last):
+        ...
+    ValueError: Upsample of mode 'bilinear' takes an input (N, C, H, W), got 3 axes, shape
+        (1, 1, 3): reshape or unsqueeze the input to one of these layouts
+    >>> Upsample(size=6, scale_factor=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: Upsample takes exactly one of size and scale_factor, got size=6 and
+        scale_factor=2
+    >>> bicubic(image.to(torch.uint8))
+    Traceback (most recent call last):
+        ...
+    TypeError: Upsample of mode 'bicubic' takes floating point, got torch.uint8: use .float()
     """
 
     def __init__(
@@ -130,7 +147,7 @@ class Upsample(nn.Module):
             if isinstance(scale_factor, list) or not all(isinstance(v, kind) for v in values):
                 raise TypeError(
                     "Upsample: size is an int or a tuple of ints, scale_factor a number or a tuple "
-                    f"of numbers, got {name}={value!r}"
+                    f"of numbers, got size={size!r} and scale_factor={scale_factor!r}"
                 )
             if any(v <= 0 for v in values):
                 raise ValueError(f"Upsample: {name} is greater than 0 on every axis, got {value}")
@@ -217,8 +234,6 @@ def _nearest(count: int, size: int, step: float, like: Tensor, exact: bool, smal
     dtype = torch.float32 if small else like.dtype
     place = torch.arange(size, dtype=dtype, device=like.device)
     place = (place + 0.5) * step if exact else place * step
-    if exact and not small:
-        place = (place - 0.5).clamp(min=0) + 0.5  # rounds otherwise than no step at all
     return [(place.float().floor().long().clamp(max=count - 1), None)]
 
 
@@ -233,15 +248,15 @@ def _around(
         place = (place + 0.5) * step - 0.5
     if not cubic:
         place = place.clamp(min=0)
-    first = place.float().floor().long().clamp(max=count - 1)
-    part = (place - first).clamp(0, 1)
+    first = place.float().floor().long()
+    part = (place - first).clamp(min=0)  # float() may have rounded up
     if not cubic:
         return [(first, 1 - part), ((first + 1).clamp(max=count - 1), part)]
     a = -0.75  # Keys' parameter; x is the distance to the cell
     near = [((a + 2) * x - (a + 3)) * x**2 + 1 for x in (part, 1 - part)]
     far = [((a * x - 5 * a) * x + 8 * a) * x - 4 * a for x in (part + 1, 2 - part)]
     weights = (far[0], *near, far[1])
-    return [((first + j).clamp(0, count - 1), w) for j, w in zip(range(-1, 3), weights)]
+    return [((first + j).clamp(0, count - 1), w) for j, w in enumerate(weights, start=-1)]
 
 
 def _area(count: int, size: int, like: Tensor) -> _Taps:
@@ -260,5 +275,7 @@ def _area(count: int, size: int, like: Tensor) -> _Taps:
 
 def _is_small(input: Tensor, sizes: list[int]) -> bool:
     """Tell whether torch resamples an image by its kernel for small or channels-last images."""
-    channels_last = input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last)
-    return input.dim() == 4 and (sum(sizes) <= 128 or (channels_last and input.shape[1] > 3))
+    if input.dim() != 4:
+        return False
+    channels_last = input.is_contiguous(memory_format=torch.channels_last)
+    return sum(sizes) <= 128 or (channels_last and input.shape[1] > 3)
