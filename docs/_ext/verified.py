@@ -53,6 +53,7 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         self.fingerprint = fingerprint(self.srcdir)
         self.pages = {}
         self.names = {}
+        self.statements = []
 
     def get_filename_for_node(self, node, docname):
         """Name a docstring by what it documents, a page by its path."""
@@ -60,6 +61,7 @@ class VerifyingDocTestBuilder(DocTestBuilder):
         return name if is_docstring else str(self.env.doc2path(docname, base=False))
 
     def test_doc(self, docname, doctree):
+        self.docname = docname
         self.page = self.pages[docname] = {"checks": 0, "failures": []}
         success = super().test_doc(docname, doctree)
         if not (self.page["checks"] or self.page["failures"]):
@@ -93,6 +95,14 @@ class VerifyingDocTestBuilder(DocTestBuilder):
             note(test, example, f"{exc_info[0].__name__}: {exc_info[1]}")
             type(runner).report_unexpected_exception(runner, out, test, example, exc_info)
 
+        self.statements.append(
+            {
+                "page": self.docname,
+                "setup": "".join(code.code for code in group.setup),
+                "tests": [code.code for (code,) in group.tests],
+                "flags": self.opt,
+            }
+        )
         runner.report_success = passed
         runner.report_failure = failed
         runner.report_unexpected_exception = raised
@@ -118,6 +128,8 @@ class VerifyingDocTestBuilder(DocTestBuilder):
             "setup_failures": self.setup_failures,
         }
         Path(self.outdir, "record.json").write_text(json.dumps(record, indent=1))
+        # for the mutation tests, which run these very statements again and again
+        Path(self.outdir, "statements.json").write_text(json.dumps(self.statements))
         seconds = time.perf_counter() - self.started
         print(summary(record, seconds, Path(self.outdir, "output.txt")))
         if unchecked or self.setup_failures or not self.pages:
