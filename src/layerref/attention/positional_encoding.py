@@ -65,6 +65,38 @@ class PositionalEncoding(nn.Module):
     Every position has the same length, since sin² + cos² = 1 in each pair:
 
     >>> torch.testing.assert_close(encode.pe.square().sum(-1), torch.full((5000,), 2.0))
+
+    A sequence may be as long as the table, not longer, and is made of embedded tokens:
+
+    >>> encode(torch.zeros(5000, 4)).shape
+    torch.Size([5000, 4])
+    >>> encode(torch.zeros(5001, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: PositionalEncoding knows max_len=5000 positions, got L=5001 in shape (5001, 4):
+        build it with max_len=5001 or more (the state dict stays the same), or cut the
+        sequence; the order of axes is (N, L, E)
+    >>> encode(torch.zeros(2, 3, 6))
+    Traceback (most recent call last):
+        ...
+    ValueError: PositionalEncoding takes the shape (N, L, E) or (L, E) with E = d_model = 4,
+        got (2, 3, 6): build it with d_model=E of the tokens
+    >>> encode(torch.zeros(2, 4).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: PositionalEncoding takes floating-point tokens, got torch.int32: send token
+        numbers through an Embedding first
+    >>> PositionalEncoding(4, dropout=1.5)
+    Traceback (most recent call last):
+        ...
+    ValueError: dropout is the probability of dropping an element, between 0 and 1, got 1.5:
+        give 0 for none
+    >>> PositionalEncoding(0)
+    Traceback (most recent call last):
+        ...
+    ValueError: PositionalEncoding takes a width and a length of at least 1, got d_model=0,
+        max_len=5000: give d_model the width of the tokens and max_len the length of the
+        longest sequence
     """
 
     pe: Tensor

@@ -71,6 +71,19 @@ class ScaledDotProductAttention(nn.Module):
     >>> mask = torch.tensor([[True] * 5, [True] * 5, [False] * 5])
     >>> ScaledDotProductAttention()(query, key, value, mask)[1][0, 2].tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0]
+
+    Some weight has to survive dropout, and a mask of integers may mean two things:
+
+    >>> ScaledDotProductAttention(dropout=1.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: dropout is the probability of dropping an attention weight, at least 0 and
+        below 1, got 1.0: give 0 for none
+    >>> ScaledDotProductAttention()(query, key, value, mask.int())
+    Traceback (most recent call last):
+        ...
+    TypeError: mask takes bool or a floating-point type, got torch.int32: write mask.bool() for
+        one of zeros and ones
     """
 
     def __init__(self, dropout: float = 0.0) -> None:

@@ -41,6 +41,10 @@ def mask_from_torch(
     ValueError
         A mask has another number of axes, or ``num_heads`` is missing or does not divide N * h.
 
+    References
+    ----------
+    ``attn_mask`` and ``key_padding_mask`` of :class:`torch.nn.MultiheadAttention`.
+
     Examples
     --------
     >>> hidden = torch.tensor([[False, True], [False, False]])
@@ -55,6 +59,19 @@ def mask_from_torch(
 
     >>> torch.equal(mask_to_torch(mask_from_torch(hidden)), hidden)
     True
+
+    torch takes neither 0 and 1 for False and True, nor other shapes:
+
+    >>> mask_from_torch(hidden.int())
+    Traceback (most recent call last):
+        ...
+    TypeError: attn_mask takes bool or a floating-point type, got torch.int32: write
+        attn_mask.bool() for one of zeros and ones
+    >>> mask_from_torch(torch.zeros(6, 4, 5), num_heads=4)
+    Traceback (most recent call last):
+        ...
+    ValueError: attn_mask of shape (6, 4, 5) is (N * h, L, S), whose first axis is a multiple
+        of the number of heads, got num_heads=4: give the h that the mask was made for
     """
     return combine_masks(_heads_apart(attn_mask, num_heads), _padding_from_torch(key_padding_mask))
 
@@ -65,7 +82,7 @@ def _heads_apart(attn_mask: Tensor | None, num_heads: int | None) -> Tensor | No
         return None
     check_mask_dtype(attn_mask, "attn_mask")
     if attn_mask.dim() == 3:
-        if not num_heads or num_heads < 0 or attn_mask.shape[0] % num_heads:
+        if num_heads is None or num_heads < 1 or attn_mask.shape[0] % num_heads:
             raise ValueError(
                 f"attn_mask of shape {tuple(attn_mask.shape)} is (N * h, L, S), whose first axis "
                 f"is a multiple of the number of heads, got num_heads={num_heads}: give the h "
@@ -118,6 +135,10 @@ def mask_to_torch(mask: Tensor, size: Sequence[int] | None = None) -> Tensor:
     ValueError
         The mask has another number of axes, does not fit ``size``, or needs one.
 
+    References
+    ----------
+    ``attn_mask`` of :class:`torch.nn.MultiheadAttention`.
+
     Examples
     --------
     >>> from layerref import causal_mask, padding_mask
@@ -133,6 +154,24 @@ def mask_to_torch(mask: Tensor, size: Sequence[int] | None = None) -> Tensor:
     >>> back = mask_from_torch(hidden, num_heads=3)
     >>> torch.equal(back, mask[:, None].expand(2, 3, 7, 5))
     True
+
+    With more than two axes it has to know how often each head is repeated:
+
+    >>> mask_to_torch(mask)
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_to_torch: a mask of shape (2, 1, 5) becomes (N * h, L, S): give size=(N,
+        h, L, S)
+    >>> mask_to_torch(mask, size=(4, 3, 7, 5))
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_to_torch: a mask of shape (2, 1, 5) does not fit the size (4, 3, 7, 5),
+        which is (N, h, L, S): N, h and L of the mask are equal or 1
+    >>> mask_to_torch(mask.int())
+    Traceback (most recent call last):
+        ...
+    TypeError: mask takes bool or a floating-point type, got torch.int32: write mask.bool() for
+        one of zeros and ones
     """
     check_mask(mask)
     hidden = ~mask if mask.dtype == torch.bool else mask
@@ -173,6 +212,10 @@ def mask_to_additive(mask: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     TypeError
         The mask is neither bool nor floating point, or ``dtype`` is not floating point.
 
+    References
+    ----------
+    The form that :func:`torch.nn.functional.scaled_dot_product_attention` adds to the scores.
+
     Examples
     --------
     >>> from layerref import causal_mask, padding_mask
@@ -185,6 +228,18 @@ def mask_to_additive(mask: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 
     >>> torch.equal(mask_to_boolean(mask_to_additive(causal_mask(7, 5))), causal_mask(7, 5))
     True
+
+    An integer holds no ``-inf``, and a mask of integers may mean either thing:
+
+    >>> mask_to_additive(causal_mask(2), torch.int64)
+    Traceback (most recent call last):
+        ...
+    TypeError: mask_to_additive: -inf needs a floating-point dtype, got torch.int64
+    >>> mask_to_additive(causal_mask(2).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: mask takes bool or a floating-point type, got torch.int32: write mask.bool() for
+        one of zeros and ones
     """
     check_mask_dtype(mask)
     dtype = dtype or torch.get_default_dtype()
@@ -215,6 +270,10 @@ def mask_to_boolean(mask: Tensor) -> Tensor:
     ValueError
         A value is neither 0 nor ``-inf``: such a bias has no boolean form.
 
+    References
+    ----------
+    The masks that :func:`torch.nn.functional.scaled_dot_product_attention` takes.
+
     Examples
     --------
     >>> mask = torch.tensor([[0.0, -torch.inf], [0.0, 0.0]])
@@ -224,6 +283,20 @@ def mask_to_boolean(mask: Tensor) -> Tensor:
     True
     >>> torch.equal(mask_to_additive(mask_to_boolean(mask)), mask)
     True
+
+    Other values are a bias, which has no boolean form:
+
+    >>> mask_to_boolean(torch.tensor([[0.0, -1e9], [-torch.inf, 0.5]]))
+    Traceback (most recent call last):
+        ...
+    ValueError: mask_to_boolean takes an additive mask of 0 and -inf, got -1000000000.0: a bias
+        has no boolean form; for a large negative stand-in write
+        mask_to_boolean(mask.masked_fill(mask <= -1000000000.0, -torch.inf))
+    >>> mask_to_boolean(torch.tensor([[0, 1], [0, 0]]))
+    Traceback (most recent call last):
+        ...
+    TypeError: mask takes bool or a floating-point type, got torch.int64: write mask.bool() for
+        one of zeros and ones
     """
     check_mask_dtype(mask)
     if mask.dtype == torch.bool:

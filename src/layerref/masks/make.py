@@ -57,6 +57,19 @@ def causal_mask(
     >>> hidden = torch.nn.Transformer.generate_square_subsequent_mask(5)
     >>> torch.equal(causal_mask(5), hidden == 0)
     True
+
+    There may be no query or no key, but not less than none:
+
+    >>> causal_mask(0, 3).shape, causal_mask(3, 0).shape
+    (torch.Size([0, 3]), torch.Size([3, 0]))
+    >>> causal_mask(2, -1)
+    Traceback (most recent call last):
+        ...
+    ValueError: causal_mask takes sizes of at least 0, got L=2, S=-1
+    >>> causal_mask(-1, 2)
+    Traceback (most recent call last):
+        ...
+    ValueError: causal_mask takes sizes of at least 0, got L=-1, S=2
     """
     S = L if S is None else S
     if L < 0 or S < 0:
@@ -86,6 +99,11 @@ def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tenso
     ValueError
         ``lengths`` is not one int per sample, or one lies outside [0, S].
 
+    References
+    ----------
+    The mask that :func:`torch.nn.functional.scaled_dot_product_attention` takes; turned over, it
+    is the ``key_padding_mask`` of :class:`torch.nn.MultiheadAttention`.
+
     Examples
     --------
     >>> mask = padding_mask([3, 1])
@@ -99,6 +117,26 @@ def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tenso
     >>> lengths = torch.tensor([0, 4])
     >>> torch.equal(padding_mask(lengths, S=5).sum((1, 2)), lengths)
     True
+
+    There is one length for each sample, and it fits into the padded length:
+
+    >>> padding_mask([], S=4).shape, padding_mask([]).shape
+    (torch.Size([0, 1, 4]), torch.Size([0, 1, 0]))
+    >>> padding_mask([[3, 1]])
+    Traceback (most recent call last):
+        ...
+    ValueError: padding_mask takes lengths as one int per sample, shape (N,), got torch.int64
+        of shape (1, 2): give the number of real tokens
+    >>> padding_mask([3, 1], S=2)
+    Traceback (most recent call last):
+        ...
+    ValueError: padding_mask takes lengths between 0 and S=2, got [3, 1]: cut the sequences, or
+        give S=3 or more
+    >>> padding_mask([3, -1])
+    Traceback (most recent call last):
+        ...
+    ValueError: padding_mask takes lengths between 0 and S=3, got [3, -1]: cut the sequences,
+        or give S=3 or more
     """
     lengths = torch.as_tensor(lengths, dtype=None if len(lengths) else torch.int64)
     if lengths.dim() != 1 or lengths.is_floating_point() or lengths.dtype == torch.bool:
@@ -106,11 +144,12 @@ def padding_mask(lengths: Tensor | Sequence[int], S: int | None = None) -> Tenso
             f"padding_mask takes lengths as one int per sample, shape (N,), got "
             f"{lengths.dtype} of shape {tuple(lengths.shape)}: give the number of real tokens"
         )
-    longest = max(lengths.tolist(), default=0)
+    sizes = lengths.tolist()
+    longest = max(sizes, default=0)
     S = longest if S is None else S
-    if longest > S or min(lengths.tolist(), default=0) < 0:
+    if longest > S or any(size < 0 for size in sizes):
         raise ValueError(
-            f"padding_mask takes lengths between 0 and S={S}, got {lengths.tolist()}: "
+            f"padding_mask takes lengths between 0 and S={S}, got {sizes}: "
             f"cut the sequences, or give S={longest} or more"
         )
     return (torch.arange(S, device=lengths.device) < lengths[:, None])[:, None]
@@ -141,6 +180,11 @@ def combine_masks(*masks: Tensor | None) -> Tensor | None:
     ValueError
         A mask has another number of axes, or sizes that do not fit the others'.
 
+    References
+    ----------
+    As :func:`torch.nn.functional.scaled_dot_product_attention` uses them: a boolean mask sets
+    scores to ``-inf``, an additive one is added to them.
+
     Examples
     --------
     >>> both = combine_masks(causal_mask(3), padding_mask([3, 2]))
@@ -151,10 +195,32 @@ def combine_masks(*masks: Tensor | None) -> Tensor | None:
     >>> combine_masks(causal_mask(2), torch.full((2, 2), 0.5)).tolist()
     [[0.5, -inf], [0.5, 0.5]]
 
-    A mask combined with itself is itself:
+    A mask combined with itself is itself, and none with none is none:
 
     >>> torch.equal(combine_masks(both, both), both)
     True
+    >>> combine_masks(None, None) is None
+    True
+
+    Additive masks add up. The type and the shapes have to be those of masks:
+
+    >>> combine_masks(torch.full((1, 2), 0.5), torch.full((1, 2), 0.25)).tolist()
+    [[0.75, 0.75]]
+    >>> combine_masks(causal_mask(3).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: mask takes bool or a floating-point type, got torch.int32: write mask.bool() for
+        one of zeros and ones
+    >>> combine_masks(torch.ones(2).bool())
+    Traceback (most recent call last):
+        ...
+    ValueError: mask takes the shape (L, S), (N, L, S) or (N, h, L, S), where N, h and L may be
+        1, got (2,): key padding (N, S) is written mask[:, None, :]
+    >>> combine_masks(causal_mask(3), causal_mask(4))
+    Traceback (most recent call last):
+        ...
+    ValueError: combine_masks: the shapes (3, 3), (4, 4) do not fit together: N, h and L must
+        be equal or 1, S equal; key padding (N, S) is written mask[:, None, :]
     """
     given = [mask for mask in masks if mask is not None]
     if not given:

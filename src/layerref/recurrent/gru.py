@@ -52,7 +52,7 @@ class GRUCell(_Cell):
     ValueError
         A size is negative, or a shape or dtype does not fit.
     TypeError
-        ``hx`` is not a tensor.
+        A size is not an int, or ``hx`` is not a tensor.
 
     References
     ----------
@@ -73,6 +73,27 @@ class GRUCell(_Cell):
 
     >>> _ = cell.bias_ih.data[5:10].fill_(1000)                      # the block of z
     >>> torch.testing.assert_close(cell(x, h), h)
+
+    Sizes, shapes and the state are checked:
+
+    >>> GRUCell(3, -1)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size counts features, so it is at least 0, got -1
+    >>> GRUCell(3, 5)(torch.randn(2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: GRUCell was built with input_size=3, so the input's last axis is 3, got shape
+        (2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> GRUCell(3, 2.5)
+    Traceback (most recent call last):
+        ...
+    TypeError: hidden_size is an int, got 2.5: write hidden_size=4, for example
+    >>> GRUCell(3, 5)(torch.randn(2, 3), (torch.zeros(2, 5),))
+    Traceback (most recent call last):
+        ...
+    TypeError: GRUCell: hx is one tensor, h_0, got tuple: pass on the state that an earlier
+        call returned, or None for zeros
     """
 
     _blocks = 3
@@ -147,6 +168,28 @@ class GRU(_Layer):
 
     >>> torch.testing.assert_close(output[-1, :, :5], h_n[0])
     >>> torch.testing.assert_close(output[0, :, 5:], h_n[1])
+
+    Options, shapes and the state are checked:
+
+    >>> GRU(3, 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size is at least 1, got 0
+    >>> GRU(3, 5)(torch.randn(7, 2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: GRU was built with input_size=3, so the input's last axis is 3, got shape (7,
+        2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> GRU(3, 5, bias=None)
+    Traceback (most recent call last):
+        ...
+    TypeError: bias is True or False, got None: check the order of the positional arguments, or
+        name them
+    >>> GRU(3, 5)(torch.randn(7, 2, 3), (torch.zeros(1, 2, 5),))
+    Traceback (most recent call last):
+        ...
+    TypeError: GRU: hx is one tensor, h_0, got tuple: pass on the state that an earlier call
+        returned, or None for zeros
     """
 
     _blocks = 3

@@ -52,7 +52,7 @@ class LSTMCell(_Cell):
     ValueError
         A size is negative, or a shape or dtype does not fit.
     TypeError
-        ``hx`` is not a pair of tensors.
+        A size is not an int, or ``hx`` is not a pair of tensors.
 
     References
     ----------
@@ -74,6 +74,27 @@ class LSTMCell(_Cell):
 
     >>> bool((cell(x, (h, 100 * c))[0].abs() <= 1).all())
     True
+
+    Sizes, shapes and the state are checked:
+
+    >>> LSTMCell(3, -1)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size counts features, so it is at least 0, got -1
+    >>> LSTMCell(3, 5)(torch.randn(2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: LSTMCell was built with input_size=3, so the input's last axis is 3, got shape
+        (2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> LSTMCell(3, 2.5)
+    Traceback (most recent call last):
+        ...
+    TypeError: hidden_size is an int, got 2.5: write hidden_size=4, for example
+    >>> LSTMCell(3, 5)(torch.randn(2, 3), torch.zeros(2, 5))
+    Traceback (most recent call last):
+        ...
+    TypeError: LSTMCell: hx is the pair (h_0, c_0) of tensors, got Tensor: pass on the state
+        that an earlier call returned, or None for zeros
     """
 
     _blocks = 4
@@ -158,6 +179,28 @@ class LSTM(_Layer):
     >>> second, state = layer(x[4:], state)
     >>> torch.testing.assert_close(torch.cat([first, second]), output)
     >>> torch.testing.assert_close(state, (h_n, c_n))
+
+    Options, shapes and the state are checked:
+
+    >>> LSTM(3, 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size is at least 1, got 0
+    >>> LSTM(3, 5)(torch.randn(7, 2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: LSTM was built with input_size=3, so the input's last axis is 3, got shape (7,
+        2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> LSTM(3, 5, bias=None)
+    Traceback (most recent call last):
+        ...
+    TypeError: bias is True or False, got None: check the order of the positional arguments, or
+        name them
+    >>> LSTM(3, 5)(torch.randn(7, 2, 3), torch.zeros(1, 2, 5))
+    Traceback (most recent call last):
+        ...
+    TypeError: LSTM: hx is the pair (h_0, c_0) of tensors, got Tensor: pass on the state that
+        an earlier call returned, or None for zeros
     """
 
     _blocks = 4

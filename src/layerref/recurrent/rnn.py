@@ -53,7 +53,7 @@ class RNNCell(_Cell):
     ValueError
         A size is negative, ``nonlinearity`` is unknown, or a shape or dtype does not fit.
     TypeError
-        ``hx`` is not a tensor.
+        A size is not an int, or ``hx`` is not a tensor.
 
     References
     ----------
@@ -74,6 +74,31 @@ class RNNCell(_Cell):
     >>> expected = cell(x, h)
     >>> _ = cell.bias_ih.data.add_(cell.bias_hh.data), cell.bias_hh.data.zero_()
     >>> torch.testing.assert_close(cell(x, h), expected)
+
+    Sizes, shapes and the state are checked:
+
+    >>> RNNCell(3, -1)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size counts features, so it is at least 0, got -1
+    >>> RNNCell(3, 5)(torch.randn(2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: RNNCell was built with input_size=3, so the input's last axis is 3, got shape
+        (2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> RNNCell(3, 2.5)
+    Traceback (most recent call last):
+        ...
+    TypeError: hidden_size is an int, got 2.5: write hidden_size=4, for example
+    >>> RNNCell(3, 5)(torch.randn(2, 3), (torch.zeros(2, 5),))
+    Traceback (most recent call last):
+        ...
+    TypeError: RNNCell: hx is one tensor, h_0, got tuple: pass on the state that an earlier
+        call returned, or None for zeros
+    >>> RNNCell(3, 5, nonlinearity="sigmoid")
+    Traceback (most recent call last):
+        ...
+    ValueError: nonlinearity is 'tanh' or 'relu', got 'sigmoid'
     """
 
     _blocks = 1
@@ -155,6 +180,32 @@ class RNN(_Layer):
 
     >>> torch.testing.assert_close(output[-1], h_n[-1])
     >>> torch.testing.assert_close(layer(x[:4])[0], output[:4])
+
+    Options, shapes and the state are checked:
+
+    >>> RNN(3, 0)
+    Traceback (most recent call last):
+        ...
+    ValueError: hidden_size is at least 1, got 0
+    >>> RNN(3, 5)(torch.randn(7, 2, 4))
+    Traceback (most recent call last):
+        ...
+    ValueError: RNN was built with input_size=3, so the input's last axis is 3, got shape (7,
+        2, 4): move the features to the last axis or build the layer with input_size=4
+    >>> RNN(3, 5, bias=None)
+    Traceback (most recent call last):
+        ...
+    TypeError: bias is True or False, got None: check the order of the positional arguments, or
+        name them
+    >>> RNN(3, 5)(torch.randn(7, 2, 3), (torch.zeros(1, 2, 5),))
+    Traceback (most recent call last):
+        ...
+    TypeError: RNN: hx is one tensor, h_0, got tuple: pass on the state that an earlier call
+        returned, or None for zeros
+    >>> RNN(3, 5, nonlinearity="sigmoid")
+    Traceback (most recent call last):
+        ...
+    ValueError: nonlinearity is 'tanh' or 'relu', got 'sigmoid'
     """
 
     _blocks = 1

@@ -51,11 +51,16 @@ def output_shape(layer: Any, input_shape: Any, **kwargs: Any) -> Any:
     TypeError
         An argument is unknown, missing or of the wrong type.
 
+    References
+    ----------
+    Dumoulin and Visin, *A guide to convolution arithmetic for deep learning*, arXiv 1603.07285.
+
     Notes
     -----
     In a few places torch accepts by oversight what it refuses elsewhere. We refuse:
     a kernel below 1 in ``FractionalMaxPool2d``; a missing channel axis in
-    ``AdaptiveAvgPool2d(1)`` and ``AdaptiveAvgPool3d(1)``; circular padding that crops one side and
+    ``AdaptiveAvgPool2d(1)`` and ``AdaptiveAvgPool3d(1)``; a negative number of channels in a
+    normalisation that has no tensor of that size; circular padding that crops one side and
     copies more than remains; an output of size 0 or a dilation of 0 in ``ConvTranspose``, which
     depends on the backend; replication, reflection and ``Upsample`` in mode ``area`` where nothing
     of an axis is left; tuples that are too long (``padding`` beside a ``padding_mode``,
@@ -69,9 +74,28 @@ def output_shape(layer: Any, input_shape: Any, **kwargs: Any) -> Any:
     (64, 4, 4)
     >>> output_shape("LSTM", (35, 8, 10), input_size=10, hidden_size=20, bidirectional=True)
     ((35, 8, 40), ((2, 8, 20), (2, 8, 20)))
+
+    It is the shape that the layer gives:
+
+    >>> import torch
+    >>> torch.nn.MaxPool2d(2, ceil_mode=True)(torch.zeros(64, 7, 7)).shape
+    torch.Size([64, 4, 4])
+
+    What does not fit is refused in words:
+
     >>> output_shape("Linear", (8, 32), in_features=64, out_features=10)
     Traceback (most recent call last):
-    ValueError: Linear: the input's last axis has size 32, in_features is 64: they must be equal
+        ...
+    ValueError: Linear: the input's last axis has size 32, in_features is 64: they must be
+        equal
+    >>> output_shape("Linear", (8, 32), in_features=64)
+    Traceback (most recent call last):
+        ...
+    TypeError: Linear needs out_features: pass them as keywords
+    >>> output_shape("linear", (8, 32))
+    Traceback (most recent call last):
+        ...
+    ValueError: no layer is called 'linear': did you mean Linear?
     """
     return answer(layer, input_shape, kwargs)[1]
 
@@ -93,6 +117,10 @@ def parameter_count(layer: Any, **kwargs: Any) -> int:
     TypeError
         An argument is unknown, missing or of the wrong type.
 
+    References
+    ----------
+    The parameters of :class:`torch.nn.Module`.
+
     Examples
     --------
     >>> parameter_count("GRU", input_size=64, hidden_size=32)     # two biases for each gate
@@ -101,6 +129,21 @@ def parameter_count(layer: Any, **kwargs: Any) -> int:
     16640
     >>> parameter_count("BatchNorm2d", num_features=64)
     128
+
+    It is the number of elements of all parameters, whatever their shapes:
+
+    >>> from torch import nn
+    >>> layer = nn.GRU(64, 32)
+    >>> layer.weight_ih_l0.shape, sum(p.numel() for p in layer.parameters())
+    (torch.Size([96, 64]), 9408)
+    >>> parameter_count("MultiHeadAttention", h=7, d_model=64)
+    Traceback (most recent call last):
+        ...
+    ValueError: MultiHeadAttention: h divides d_model, got 7 heads and a width of 64
+    >>> parameter_count("GRU", input_size=64, hidden_size=3.2)
+    Traceback (most recent call last):
+        ...
+    TypeError: GRU: hidden_size takes an int, got 3.2
     """
     return int(count_parameters(settings_of(find(layer), kwargs)))
 
@@ -125,8 +168,14 @@ def flops(layer: Any, input_shape: Any, **kwargs: Any) -> int:
 
     Raises
     ------
-    ValueError, TypeError
-        As :func:`output_shape`.
+    ValueError
+        torch would refuse this layer or this input; or no layer has this name.
+    TypeError
+        An argument is unknown, missing or of the wrong type.
+
+    References
+    ----------
+    The counter is ``torch.utils.flop_counter.FlopCounterMode``.
 
     Examples
     --------
@@ -136,6 +185,26 @@ def flops(layer: Any, input_shape: Any, **kwargs: Any) -> int:
     4682022912
     >>> flops("MaxPool2d", (8, 64, 128, 128), kernel_size=2)
     0
+
+    A convolution with a kernel of 1 is a Linear at each position of its output:
+
+    >>> pointwise = {"in_channels": 64, "out_channels": 32, "kernel_size": 1}
+    >>> N, C, H, W = output_shape("Conv2d", (8, 64, 16, 16), **pointwise)
+    >>> linear = flops("Linear", (N * H * W, 64), in_features=64, out_features=32)
+    >>> flops("Conv2d", (8, 64, 16, 16), **pointwise) == linear
+    True
+
+    Without a shape there is no answer:
+
+    >>> flops("Linear", 64, in_features=64, out_features=10)
+    Traceback (most recent call last):
+        ...
+    TypeError: Linear: a shape is a tuple of ints, such as (8, 3, 32, 32), or a tuple of shapes
+        where forward takes several inputs, got 64
+    >>> flops("Linear", (8, -64), in_features=64, out_features=10)
+    Traceback (most recent call last):
+        ...
+    ValueError: Linear: a size is at least 0, got the shape (8, -64)
     """
     x, y, s = answer(layer, input_shape, kwargs)
     return int(s.rule.products(x, y, s))
@@ -170,6 +239,13 @@ def settings_for(layer: Any, size_in: Any, size_out: Any, **pinned: Any) -> list
     ------
     ValueError
         No setting does it, and why; or no layer has this name.
+    TypeError
+        A pinned argument is unknown or of the wrong type.
+
+    References
+    ----------
+    Dumoulin and Visin, *A guide to convolution arithmetic for deep learning*, arXiv 1603.07285,
+    whose relationships are solved for kernel, stride, padding and dilation.
 
     Examples
     --------
@@ -181,9 +257,19 @@ def settings_for(layer: Any, size_in: Any, size_out: Any, **pinned: Any) -> list
     {'kernel_size': 3, 'stride': 2, 'padding': 1, 'output_padding': 1, 'dilation': 1}
     >>> settings_for("Upsample", (28, 14), (56, 28))
     [{'scale_factor': 2}, {'size': (56, 28)}]
+
+    Each answer gives the shape that was asked for:
+
+    >>> {output_shape("MaxPool2d", (64, 9, 9), **s) for s in settings_for("MaxPool2d", 9, 4)}
+    {(64, 4, 4)}
     >>> settings_for("MaxPool2d", 28, 56)
     Traceback (most recent call last):
+        ...
     ValueError: MaxPool2d cannot turn 28 into 56: it lets no axis grow by more than 1
+    >>> settings_for("MaxPool2d", 28, 14, kernel=3)
+    Traceback (most recent call last):
+        ...
+    TypeError: MaxPool2d has no parameter 'kernel': did you mean kernel_size?
     """
     rule = find(layer)
     before, after = (size if isinstance(size, tuple) else (size,) for size in (size_in, size_out))

@@ -146,7 +146,7 @@ RULES = [
         ("N L E, N S E, N S E", "L E, S E, S E"),
         multi_head_shape,
         lambda s: attention_state(s.d_model, s.bias),
-        lambda s: [heads_divide(s.h, s.d_model, "h")],
+        lambda s: [heads_divide(s.h, s.d_model, "h"), *scaled_dot_product_check(s)],
         multi_head_products,
         mode="differs",
         mode_note="same if dropout=0",

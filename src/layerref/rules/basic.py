@@ -83,9 +83,10 @@ def unflatten_shape(x: Any, s: Settings) -> Steps[Any]:
     dim = yield from axis_number(x, s.dim, "dim")
     known = product(n for n in s.unflattened_size if n != -1)
     open_sizes = s.unflattened_size.count(-1)
-    fits = equal(x[dim] % known, 0) if open_sizes and known else equal(x[dim], known)
+    possible = open_sizes <= 1 and min(s.unflattened_size, default=-2) >= -1
+    fits = known > 0 and equal(x[dim] % known, 0) if open_sizes else equal(x[dim], known)
     yield need(
-        (open_sizes <= 1) & (len(s.unflattened_size) > 0) & fits,
+        possible & fits,
         "the sizes {sizes} have to multiply to {size}, the size of axis {dim}; one may be -1",
         sizes=s.unflattened_size,
         size=x[dim],

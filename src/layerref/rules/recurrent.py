@@ -1,6 +1,7 @@
 """Rules of the recurrent layers and their cells."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from layerref.rules.arithmetic import Number, as_flag, choose, product
@@ -148,7 +149,7 @@ RULES = [
         Rule(
             name,
             "recurrent",
-            (*SIZES, BIAS, *own),
+            (*(replace(size, low=0) for size in SIZES), BIAS, *own),
             ("N H_in", "H_in"),
             cell_shape,
             lambda s: weights(s, s.input_size, ""),

@@ -207,7 +207,7 @@ def transformer_check(s: Settings) -> Iterator[Need]:
 # ---------------------------------------------------------------- the table
 WIDTH = Parameter("d_model", "int", letter="E", low=1, example=64)
 HEADS = Parameter("nhead", "int", letter="h", low=1, example=8)
-INNER = Parameter("dim_feedforward", "int", 2048, letter="F", low=1)
+INNER = Parameter("dim_feedforward", "int", 2048, letter="F", low=0)
 ACTIVATION = Parameter("activation", "any", "relu")
 EPS = Parameter("layer_norm_eps", "float", 1e-5)
 LAYER = (WIDTH, HEADS, INNER, dropout(0.1), ACTIVATION, EPS, BATCH_FIRST, NORM_FIRST, BIAS)
@@ -279,7 +279,7 @@ RULES = [
             Parameter("d_model", "int", 512, letter="E", low=1),
             Parameter("nhead", "int", 8, letter="h", low=1),
             Parameter("num_encoder_layers", "int", 6, letter="n_e", low=1),
-            Parameter("num_decoder_layers", "int", 6, letter="n_d", low=0),
+            Parameter("num_decoder_layers", "int", 6, letter="n_d", low=1),
             *(INNER, dropout(0.1), ACTIVATION),
             Parameter("custom_encoder", "any", None, optional=True),
             Parameter("custom_decoder", "any", None, optional=True),

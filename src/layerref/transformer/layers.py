@@ -170,6 +170,8 @@ class TransformerEncoderLayer(_Layer):
     ValueError
         ``nhead`` does not divide ``d_model``, the activation's name is unknown, a mask has another
         shape, or ``is_causal`` is given without a mask.
+    TypeError
+        A mask is neither bool nor floating point.
 
     References
     ----------
@@ -196,6 +198,34 @@ class TransformerEncoderLayer(_Layer):
 
     >>> order = torch.tensor([4, 2, 0, 1, 3])
     >>> torch.testing.assert_close(layer(src[:, order]), layer(src)[:, order])
+
+    Settings and masks that do not fit are refused:
+
+    >>> TransformerEncoderLayer(8, 3)
+    Traceback (most recent call last):
+        ...
+    ValueError: h heads share d_model equally, so h >= 1 must divide d_model >= 1, got h=3,
+        d_model=8: take h out of [1, 2, 4, 8]; it is the first argument
+    >>> TransformerEncoderLayer(8, 2, activation="tanh")
+    Traceback (most recent call last):
+        ...
+    ValueError: activation takes 'relu', 'gelu' or a function of one tensor, got 'tanh': pass
+        the function itself, torch.tanh say
+    >>> layer(src, src_mask=torch.zeros(3, 5, 5))
+    Traceback (most recent call last):
+        ...
+    ValueError: the mask over queries and keys takes the shape (L, S) = (5, 5) or (N * h, L, S)
+        = (6, 5, 5), got (3, 5, 5): padding goes into the key_padding_mask
+    >>> layer(src, src_key_padding_mask=torch.zeros(5, 3))
+    Traceback (most recent call last):
+        ...
+    ValueError: the key_padding_mask takes the shape (3, 5), N and S of the keys (S alone
+        without a batch axis), got (5, 3): it is batch-first always
+    >>> layer(src, src_mask=torch.zeros(5, 5).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: attn_mask takes bool or a floating-point type, got torch.int32: write
+        attn_mask.bool() for one of zeros and ones
     """
 
     attentions = ("self_attn",)
@@ -265,7 +295,7 @@ class TransformerDecoderLayer(_Layer):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As in :class:`TransformerEncoderLayer`.
 
     References
@@ -287,6 +317,19 @@ class TransformerDecoderLayer(_Layer):
 
     >>> order = torch.tensor([6, 4, 2, 0, 1, 3, 5])
     >>> torch.testing.assert_close(layer(tgt, memory[:, order]), layer(tgt, memory))
+
+    A mask has the shape that its name says, and a type that says who is hidden:
+
+    >>> layer(tgt, memory, memory_mask=torch.zeros(5, 5).bool())
+    Traceback (most recent call last):
+        ...
+    ValueError: the mask over queries and keys takes the shape (L, S) = (5, 7) or (N * h, L, S)
+        = (6, 5, 7), got (5, 5): padding goes into the key_padding_mask
+    >>> layer(tgt, memory, memory_mask=torch.zeros(5, 7).int())
+    Traceback (most recent call last):
+        ...
+    TypeError: attn_mask takes bool or a floating-point type, got torch.int32: write
+        attn_mask.bool() for one of zeros and ones
     """
 
     attentions = ("self_attn", "multihead_attn")

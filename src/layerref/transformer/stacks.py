@@ -77,6 +77,10 @@ class TransformerEncoder(nn.Module):
     >>> torch.testing.assert_close(encoder(src), third(second(first(src))))
     >>> torch.equal(first.linear1.weight, third.linear1.weight)
     True
+    >>> TransformerEncoder(layer, num_layers=0)
+    Traceback (most recent call last):
+        ...
+    ValueError: a stack takes num_layers >= 1, got 0
     """
 
     def __init__(
@@ -152,6 +156,10 @@ class TransformerDecoder(nn.Module):
     >>> for n in range(1, 6):
     ...     prefix = decoder(tgt[:, :n], memory, tgt_mask=mask[:n, :n])
     ...     torch.testing.assert_close(prefix[:, -1], output[:, n - 1])
+    >>> TransformerDecoder(decoder.layers[0], num_layers=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: a stack takes num_layers >= 1, got -1
     """
 
     def __init__(
@@ -260,6 +268,19 @@ class Transformer(nn.Module):
     >>> model.load_state_dict(theirs.state_dict())
     <All keys matched successfully>
     >>> torch.testing.assert_close(model(src, tgt), theirs(src, tgt))
+
+    Both sequences have the width of the model and the same batch:
+
+    >>> model(src[..., :6], tgt)
+    Traceback (most recent call last):
+        ...
+    ValueError: src ends in the axis E = d_model = 8, got (3, 7, 6): embed the tokens in
+        d_model numbers first
+    >>> model(src[:2], tgt)
+    Traceback (most recent call last):
+        ...
+    ValueError: src and tgt share the batch axis 0, got src (2, 7, 8) and tgt (3, 5, 8):
+        batch_first is True
     """
 
     def __init__(
