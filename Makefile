@@ -11,7 +11,7 @@ PORT   ?= 8000
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html doctest test test-deep gallery serve lint format bench clean
+.PHONY: help html doctest test test-deep lighthouse gallery serve lint format bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-deep: $(READY) ## the property tests with 2,000 fresh examples each
 bench: $(READY) ## time every layer against torch.nn, attention in detail (a quiet machine, minutes)
 	$(RUN) tests/bench/layers.py
 	$(RUN) tests/bench/attention.py
+
+lighthouse: html ## ask Lighthouse for four pages, keep the scores (fetches it from npm, minutes)
+	$(RUN) tests/lighthouse.py
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort
