@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
 
 .DEFAULT_GOAL := help
-.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench mutants pins clean
+.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench mutants pins lighthouse clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench: $(READY) ## time every layer against torch.nn, attention in detail (a qui
 
 mutants: $(READY) ## change the code bit by bit: does a doctest notice? (half an hour; then only what changed)
 	nice $(RUN) tests/mutation/run.py
+
+lighthouse: html ## ask Lighthouse for four pages, keep the scores (fetches it from npm, minutes)
+	$(RUN) tests/lighthouse.py
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort

@@ -66,6 +66,7 @@ else:
         "fresh_outputs",
         "layer_index",
         "same_bytes",
+        "page_speed",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
@@ -159,16 +160,15 @@ if not DOCTEST:
     html_theme = "furo"
     html_title = "layerref"
     html_static_path = ["_static"]
+    templates_path = ["_templates"]
     html_css_files = ["layerref.css"]
+    html_js_files = ["keyboard.js"]
     html_favicon = "_static/favicon.svg"
     html_show_sphinx = False
     html_copy_source = False
     pygments_style = "a11y-high-contrast-light"
     pygments_dark_style = "a11y-high-contrast-dark"
     html_theme_options = {
-        "light_logo": "logo.svg",
-        "dark_logo": "logo.svg",
-        "sidebar_hide_name": False,
         "source_repository": "https://github.com/layerref/layerref/",
         "source_branch": "main",
         "source_directory": "docs/",

@@ -56,3 +56,15 @@ def pytest_terminal_summary(terminalreporter, config):
 def seed():
     """Start every test from the same random state."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start Chromium once for all tests of a process that drive it."""
+    from browser import FLAGS
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        yield chromium
+        chromium.close()

@@ -5,17 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import find_chromium
-from playwright.sync_api import sync_playwright
+from browser import HTML
 from rule_questions import built_example, questions
-from test_site import FLAGS
 from torch import nn
 
 from layerref import flops, output_shape, settings_for
 from layerref.rules import LAYERS
 
 ROOT = Path(__file__).parent.parent
-HTML = ROOT / "_build" / "html"
 DIRECTIVE = re.compile(r"^```\{layer\} (.+)$", re.MULTILINE)
 SOURCES = sorted((ROOT / "docs" / "reference").glob("*.md"))
 PAGES = {p.stem: names[0].split() for p in SOURCES if (names := DIRECTIVE.findall(p.read_text()))}
@@ -74,14 +71,6 @@ UNNAMED = """
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def page(browser):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.errors = []
@@ -97,6 +86,7 @@ def visit(page, name, question=""):
     page.goto("about:blank")
     page.goto((HTML / "reference" / f"{name}.html").as_uri() + question)
     page.evaluate(TOOLS)
+    page.evaluate("document.querySelector('.layer-calculator').scrollIntoView()")
     page.wait_for_selector(".layer-calculator[data-layer]", state="attached")
 
 

@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -188,17 +187,6 @@ def test_two_widgets_share_no_id():
     used = set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', html))
     assert {a or b for a, b in used} <= ids[0]
     assert len(re.findall(' id="', html)) == len(ids[0])  # none twice
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium")
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 def seen(page):

@@ -1,29 +1,33 @@
 """The built site, in a browser: every page, light and wide, dark and narrow."""
 
+import gzip
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from conftest import find_chromium
-from playwright.sync_api import sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from browser import HTML, PAGES
 
-HTML = Path(__file__).parent.parent / "_build" / "html"
-PAGES = sorted(str(p.relative_to(HTML)) for p in HTML.rglob("*.html") if "_static" not in p.parts)
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 VIEWS = {"light": 1280, "dark": 390}
+KILOBYTES = 150
+# The letters of formulas come with the style sheet; large brackets come in fonts of their own, and
+# move what stands beside them by a pixel or two on the few pages that have any in the first screen.
+SHIFT = 0.001
+WATCH_SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+# A calculator starts when somebody looks at it.
+LOOK = "document.querySelector('.layer-calculator')?.scrollIntoView({ behavior: 'instant' })"
+SETTLED = """
+document.fonts.status === "loaded"
+  && !document.querySelector(".layer-calculator:not([data-layer]), .layer-finder[data-busy=yes]")
+"""
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module", params=VIEWS)
@@ -32,9 +36,10 @@ def page(browser, request):
     context = browser.new_context(
         color_scheme=request.param, viewport={"width": VIEWS[request.param], "height": 900}
     )
+    context.add_init_script(WATCH_SHIFTS)
     page = context.new_page()
     page.requested, page.errors = [], []
-    page.on("request", lambda r: page.requested.append(r.url))
+    page.on("request", lambda r: page.requested.append(r))
     page.on("requestfailed", lambda r: page.errors.append(f"failed: {r.url}"))
     page.on("console", lambda m: m.type == "error" and page.errors.append(m.text))
     page.on("pageerror", lambda e: page.errors.append(str(e)))
@@ -42,32 +47,89 @@ def page(browser, request):
     context.close()
 
 
+@pytest.fixture(scope="module", params=PAGES)
+def visited(page, request):
+    """The page at one address, loaded once for all that is asked of it."""
+    page.requested.clear()
+    page.errors.clear()
+    page.goto((HTML / request.param).as_uri())
+    # a calculator starts when it is looked at
+    page.evaluate(
+        "document.querySelector('.layer-calculator')?.scrollIntoView({behavior: 'instant'})"
+    )
+    page.wait_for_function(SETTLED)
+    return page
+
+
 def test_the_site_was_built():
     assert len(PAGES) > 10, "make html builds the site that these tests open"
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_page_stands_alone_and_fits(page, path):
-    page.requested.clear()
-    page.errors.clear()
-    page.goto((HTML / path).as_uri())
-    assert not page.errors
-    outside = [u for u in page.requested if not u.startswith(("file:", "data:", "blob:"))]
+def test_page_stands_alone(visited):
+    assert not visited.errors
+    urls = [r.url for r in visited.requested]
+    outside = [u for u in urls if not u.startswith(("file:", "data:", "blob:"))]
     assert not outside, "a page loads nothing from another host"
-    width, room = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+
+
+def test_page_is_light(visited):
+    paths = {urlsplit(r.url).path for r in visited.requested if r.resource_type != "image"}
+    files = [Path(unquote(path)) for path in paths if path.startswith("/")]
+    sizes = {f.name: size(f) for f in files if f.is_file()}
+    assert any(name.endswith(".css") for name in sizes), "the browser's requests were not seen"
+    assert sum(sizes.values()) < 1000 * KILOBYTES, sizes
+
+
+def size(path):
+    """Return the bytes that a host would send: text compressed, fonts as they are."""
+    data = path.read_bytes()
+    return len(data) if path.suffix == ".woff2" else len(gzip.compress(data, 6))
+
+
+def test_no_script_blocks(visited):
+    # module scripts and inline ones do not wait for the line; the others have to say so
+    blocking = visited.evaluate(
+        "[...document.querySelectorAll('script[src]')]"
+        ".filter(s => !s.defer && !s.async && s.type !== 'module').map(s => s.src)"
+    )
+    assert not blocking
+
+
+def test_nothing_jumps(visited):
+    assert visited.evaluate("shift") < SHIFT
+    # what comes later must not jump either: each picture has its size, and waits for its turn
+    bare = visited.evaluate(
+        "[...document.images].filter(i => !i.getAttribute('width') || !i.getAttribute('height'))"
+        ".map(i => i.src)"
+    )
+    assert not bare, "pictures without width and height"
+    eager = visited.evaluate(
+        "[...document.querySelectorAll('article img')].slice(1)"
+        ".filter(i => i.loading !== 'lazy').map(i => i.src)"
+    )
+    assert not eager, "pictures below the first that do not wait"
+
+
+def test_page_fits_and_reads(visited):
+    width, room = visited.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width <= room, "the page is wider than the screen"
-    text = page.evaluate(
+    text = visited.evaluate(
         "(() => { const c = document.querySelector('article, [role=main]').cloneNode(true);"
         "c.querySelectorAll('pre, code, .katex').forEach(n => n.remove());"
         "return c.textContent })()"
     )
     assert not re.search(r"\$\$|\\(frac|sqrt|mathrm|begin)\b", text), "raw TeX"
     # a thumbnail stands beside its title, so it needs no words of its own
-    unnamed = page.evaluate(
+    unnamed = visited.evaluate(
         "[...document.querySelectorAll('article img')]"
         ".filter(i => !i.alt && !i.closest('.sphx-glr-thumbcontainer')).map(i => i.src)"
     )
     assert not unnamed, "a picture without alt text"
+
+
+def test_axe_finds_nothing(visited):
+    results = Axe().run(visited)
+    assert not results.violations_count, results.generate_report()
 
 
 def test_reference_pages_carry_their_stamp(page):

@@ -292,9 +292,24 @@ def table(rows):
 
 
 CALCULATOR = """\
-<div class="layer-calculator" data-layers="{layers}" data-start="{start}">
+<div class="layer-calculator{pictured}" style="--inputs: {inputs}; --fields: {fields}" \
+data-layers="{layers}" data-start="{start}">
 <noscript><p>The calculator needs JavaScript; the table above answers without it.</p></noscript>
 </div>"""
+
+
+def calculator(names, start):
+    """Return the place of the calculator; the style sheet keeps free what it will fill."""
+    import rule_scripts
+
+    rule = rule_scripts.LAYERS[start]
+    return CALCULATOR.format(
+        layers=" ".join(names),
+        start=start,
+        inputs=len(rule_scripts.input_names(rule)),
+        fields=len(list(rule_scripts.fields_of(rule))),
+        pictured=" pictured" if rule_scripts.picture(rule) else "",
+    )
 
 
 class Layer(SphinxDirective):
@@ -318,7 +333,7 @@ class Layer(SphinxDirective):
         rows, note = glance(names)
         content = [table(rows)] + ([nodes.paragraph("", note)] if note else [])
         start = next((n for n in names if rules.LAYERS[n].axes == 2), names[0])
-        html = CALCULATOR.format(layers=" ".join(names), start=start)
+        html = calculator(names, start)
         return [
             self.section("At a glance", *content),
             self.section("Try it", nodes.raw("", html, format="html")),

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from docutils import nodes
 from sphinx_gallery.scrapers import figure_rst
 
 from layerref import figures
@@ -37,14 +36,7 @@ def theme_notebook_figures(app, exception):
                 path.write_text(figures.themify(svg))
 
 
-def load_lazily(app, doctree, docname):
-    """Load pictures below the first screen when they come into view."""
-    for image in list(doctree.findall(nodes.image))[1:]:
-        image["loading"] = "lazy"
-
-
 def setup(app):
     """Theme the notebooks' figures when the build ends."""
-    app.connect("doctree-resolved", load_lazily)
     app.connect("build-finished", theme_notebook_figures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -211,7 +211,6 @@
     const caption = make("figcaption", { id: id("caption") });
     const figure = make("figure", {}, axisLabel, canvas, caption);
     const form = make("form", { class: "calculator" }, settings, live, python, figure);
-    root.replaceChildren(form);
 
     const given = () => {
       const values = {};
@@ -324,6 +323,7 @@
       axes.value = axis;
       axisLabel.hidden = rule.axes.length < 2;
       update();
+      if (!form.isConnected) root.replaceChildren(form); // whole, so that nothing in it moves
     }
 
     async function follow() {
@@ -344,7 +344,17 @@
       if (event.target !== axes) remember();
     });
     addEventListener("hashchange", follow);
-    follow().then((followed) => followed || show(root.dataset.start));
+    // Asked in the address, or when the reader comes near, or takes to the keyboard.
+    const begin = () => form.isConnected || show(root.dataset.start);
+    const near = new IntersectionObserver(
+      ([{ isIntersecting }]) => isIntersecting && begin(),
+      { rootMargin: "200px" },
+    );
+    const wait = () => {
+      near.observe(root);
+      addEventListener("keydown", begin, { once: true });
+    };
+    follow().then((followed) => followed || wait());
   }
 
   document.querySelectorAll(".layer-calculator").forEach(start);
