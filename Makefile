@@ -11,7 +11,7 @@ PORT   ?= 8000
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help html doctest test test-deep gallery serve lint format bench clean
+.PHONY: help html doctest test test-deep gallery zip serve lint format bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: $(READY) ## time every layer against torch.nn, attention in detail (a qui
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort
+
+zip: html ## build the site and say where its zip for reading offline lies
+	@ls _build/html/layerref-*.zip
 
 serve: html ## show the site on a loopback address (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops; another port: make serve PORT=8001)"
