@@ -24,7 +24,7 @@ PICTURE_SAYS = "Which cells share a mean in each normalisation: small grids of n
 def note_description(app, doctree):
     """Describe a page that brings no description of its own by its first paragraph."""
     section = next(doctree.findall(nodes.section), None)
-    paragraphs = (c for c in section.children if isinstance(c, nodes.paragraph)) if section else ()
+    paragraphs = section.findall(nodes.paragraph) if section else ()
     text = next((p.astext() for p in paragraphs), "")
     short = textwrap.shorten(text, 200, placeholder=" …")
     app.env.metadata[app.env.docname].setdefault("description", short)

@@ -10,7 +10,9 @@ from fresh_outputs import when_changed
 from sphinx.util.docutils import SphinxDirective
 
 #: what a reader of files from disk has no use for; only a host answers with the 404 page
-LEFT_OUT = ("_sources", ".buildinfo", "404.html", "sitemap.xml", "llms-full.txt")
+LEFT_OUT = re.compile(
+    r"_sources|\.buildinfo.*|404\.html|sitemap\.xml|llms-full\.txt|layerref-.*\.zip"
+)
 OFFER = re.compile(r'<p class="offline">.*?</p>', re.DOTALL)
 THIS_COPY = '<p class="offline">This is a copy of layerref {version} for reading offline; '
 THIS_COPY += 'the site is at <a href="{url}">{url}</a>.</p>'
@@ -23,7 +25,7 @@ def name(config):
 
 def is_packed(top):
     """Tell the files and folders of the site that an offline reader needs."""
-    return top not in LEFT_OUT and not top.endswith(".zip")
+    return not LEFT_OUT.fullmatch(top)
 
 
 class Offline(SphinxDirective):
