@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
 
 .DEFAULT_GOAL := help
-.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench mutants pins lighthouse clean
+.PHONY: help html site reproducible doctest test test-deep gallery serve lint format bench mutants pins lighthouse zip clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lighthouse: html ## ask Lighthouse for four pages, keep the scores (fetches it f
 
 gallery: html ## run the gallery scripts that changed and list their pages
 	@find _build/html/auto_gallery -name 'plot_*.html' | sort
+
+zip: html ## build the site and say where its zip for reading offline lies
+	@ls _build/html/layerref-*.zip
 
 serve: html ## show the site on a loopback address (PORT=8000)
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops; another port: make serve PORT=8001)"

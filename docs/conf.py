@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # The tensors of the site are small: one thread is fastest, and gives the same figures everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -62,11 +63,15 @@ else:
         "sphinxcontrib.katex",
         "sphinx_copybutton",
         "sphinx_design",
+        "notfound.extension",
         # ours
+        "for_machines",
         "fresh_outputs",
         "layer_index",
         "same_bytes",
         "page_speed",
+        "markdown_twins",
+        "offline_zip",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
@@ -154,6 +159,24 @@ if not DOCTEST:
     sphinxcontrib.katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True, "strict": "ignore"}
     katex_prerender = True
     katex_css_path = "katex/katex.min.css"
+
+    # -- The address of the site, which canonical links, og:url, sitemap and llms.txt follow ------
+
+    html_baseurl = os.environ.get("LAYERREF_URL") or os.environ.get(
+        "READTHEDOCS_CANONICAL_URL", "https://layerref.github.io/layerref/stable/"
+    )
+    html_baseurl = html_baseurl.rstrip("/") + "/"
+
+    # the host shows this page at any depth, so its links start from the root of the host
+    notfound_urls_prefix = urlsplit(html_baseurl).path
+    notfound_context = {
+        "title": "Page not found",
+        "body": f"""<h1>Page not found</h1>
+<p>There is no page at this address. Look for it in the
+<a href="{notfound_urls_prefix}search.html">search</a>, in the
+<a href="{notfound_urls_prefix}genindex.html">index of all names</a>, or start from the
+<a href="{notfound_urls_prefix}index.html">front page</a>.</p>""",
+    }
 
     # -- Look ----------------------------------------------------------------------------------
 
