@@ -9,9 +9,7 @@ from layerref.recurrent.base import State, _Cell, _Layer
 _NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
 
 
-def rnn_step(
-    from_input: Tensor, from_hidden: Tensor, state: State, nonlinearity: str = "tanh"
-) -> State:
+def rnn_step(from_input: Tensor, from_hidden: Tensor, state: State, nonlinearity: str) -> State:
     r"""Return the state ``(h',)`` after one step.
 
     ``from_input`` is :math:`W_{ih} x + b_{ih}`, ``from_hidden`` is :math:`W_{hh} h + b_{hh}`.

@@ -91,7 +91,7 @@ def padding_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -> 
 
 def scale_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -> Candidates:
     """Multiply where a whole number does, then name the size."""
-    if i and o % i == 0:
+    if o % i == 0:
         yield {"scale_factor": o // i}
     yield {"size": o}
 
