@@ -36,8 +36,9 @@ def test_the_zip_holds_the_site_as_it_is():
         assert {i.date_time for i in infos} == {(1980, 1, 1, 0, 0, 0)}
         names = [i.filename for i in infos]
         assert names == sorted(names, key=Path)
+        adapted = [f"{NAME}/index.html", f"{NAME}/_static/documentation_options.js"]
         for name in names:
-            if name != f"{NAME}/index.html":
+            if name not in adapted:
                 assert archive.read(name) == (HTML / name.removeprefix(f"{NAME}/")).read_bytes()
         copy = archive.read(f"{NAME}/index.html").decode()
     assert "This is a copy of layerref" in copy
@@ -58,10 +59,10 @@ def test_the_zip_is_read_from_disk(browser, tmp_path):  # noqa: F811
     page.on("console", lambda m: m.type == "error" and errors.append(m.text))
     page.on("pageerror", lambda e: errors.append(str(e)))
     page.goto((tmp_path / NAME / "index.html").as_uri())
-    page.get_by_text("One page per layer").click()  # the whole card is the link
+    page.get_by_text("One page per layer").click(force=True)  # its link covers the whole card
     page.click("article a[href='layer-norm.html']")
     assert page.title().startswith("LayerNorm")
-    assert page.locator(".layer-calculator input").count(), "the calculator works"
+    page.wait_for_selector(".layer-calculator[data-layer=LayerNorm] input", state="attached")
     page.fill(".sidebar-search", "fractional")
     page.press(".sidebar-search", "Enter")
     page.wait_for_selector("#search-results li a[href*='fractional-max-pooling']")

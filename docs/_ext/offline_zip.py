@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 LEFT_OUT = re.compile(
     r"_sources|\.buildinfo.*|404\.html|sitemap\.xml|llms-full\.txt|layerref-.*\.zip"
 )
+OPTIONS = "_static/documentation_options.js"
 OFFER = re.compile(r'<p class="offline">.*?</p>', re.DOTALL)
 THIS_COPY = '<p class="offline">This is a copy of layerref {version} for reading offline; '
 THIS_COPY += 'the site is at <a href="{url}">{url}</a>.</p>'
@@ -51,6 +52,9 @@ def pack(app, exception):
         if path.is_file() and is_packed(path.relative_to(out).parts[0])
     }
     files[page.name] = OFFER.sub(copy, text).encode()
+    # from disk, a browser lets the search read its index, and refuses it the pages
+    shown, hidden = b"SHOW_SEARCH_SUMMARY: true", b"SHOW_SEARCH_SUMMARY: false"
+    files[OPTIONS] = files[OPTIONS].replace(shown, hidden)
     digest = hashlib.sha256()
     for path, content in files.items():
         digest.update(path.encode() + hashlib.sha256(content).digest())
