@@ -72,6 +72,7 @@ else:
         "page_speed",
         "markdown_twins",
         "offline_zip",
+        "measured",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes
