@@ -146,3 +146,21 @@ def test_zips_lose_their_dates_and_keep_their_files(tmp_path, monkeypatch):
 def test_a_first_build_links_the_notebook_style_as_a_second_does(site):
     # with its checksum, which Sphinx leaves out of the link while the file is not there
     assert re.search(r'href="_static/mystnb\.\w+\.css\?v=\w+"', (site / "tiny.html").read_text())
+
+
+@pytest.mark.parametrize(("line", "differ"), [("echo same", 0), ("pwd", 1)])
+def test_make_reproducible_builds_twice_from_what_git_tracks_and_says_so(tmp_path, line, differ):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "reproducible.py", tmp_path / ".ci")
+    recipe = f"mkdir -p _build/html; {line} > _build/html/page; ls > _build/html/files"
+    (tmp_path / "Makefile").write_text(f"READY = never\nhtml: $(READY)\n\t{recipe}\n")
+    (tmp_path / "untracked").touch()
+    for command in ("init -q", "add Makefile .ci"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, ".ci/reproducible.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == differ, done.stderr
+    *listed, last = [line for line in done.stdout.splitlines() if not line.startswith("mkdir")]
+    assert listed == ["page"] * differ
+    assert last == f"{2 - differ} files are the same in two builds from nothing, {differ} differ"
