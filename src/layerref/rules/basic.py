@@ -83,8 +83,12 @@ def unflatten_shape(x: Any, s: Settings) -> Steps[Any]:
     dim = yield from axis_number(x, s.dim, "dim")
     known = product(n for n in s.unflattened_size if n != -1)
     open_sizes = s.unflattened_size.count(-1)
-    possible = open_sizes <= 1 and min(s.unflattened_size, default=-2) >= -1
-    fits = known > 0 and equal(x[dim] % known, 0) if open_sizes else equal(x[dim], known)
+    possible = (open_sizes <= 1) & (len(s.unflattened_size) > 0)
+    for n in s.unflattened_size:
+        possible = possible & (n >= -1)
+    fits = equal(x[dim], known)
+    if open_sizes:
+        fits = (known > 0) & equal(x[dim] % (known or 1), 0)
     yield need(
         possible & fits,
         "the sizes {sizes} have to multiply to {size}, the size of axis {dim}; one may be -1",
