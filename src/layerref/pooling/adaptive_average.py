@@ -235,18 +235,18 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     >>> torch.testing.assert_close(AdaptiveAvgPool3d(3)(x), torch.nn.AdaptiveAvgPool3d(3)(x))
     >>> torch.testing.assert_close(AdaptiveAvgPool3d(1)(x).flatten(1), x.mean((2, 3, 4)))
 
-    The output has an int or three of them:
+    The output has an int or three of them, and integers have to be converted:
 
     >>> AdaptiveAvgPool3d((2, 3))
     Traceback (most recent call last):
         ...
     ValueError: output_size takes an int or 3 ints, one per axis, got (2, 3): write
         output_size=3 for the same on every axis, or output_size=(3, 3, 3)
-    >>> AdaptiveAvgPool3d("global")
+    >>> AdaptiveAvgPool3d(3)(x.int())
     Traceback (most recent call last):
         ...
-    ValueError: output_size takes an int or 3 ints, one per axis, got 'global': write
-        output_size=3 for the same on every axis, or output_size=(3, 3, 3)
+    TypeError: AdaptiveAvgPool3d pools float16, bfloat16, float32, float64, got torch.int32:
+        convert with input.float()
     """
 
     _axes = 3
