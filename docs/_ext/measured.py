@@ -32,27 +32,28 @@ def code(text):
 
 
 def table(head, rows):
-    """Make a table: texts, numbers (to the right) or nodes; the first column names the row."""
-    width = len(head)
-    group = nodes.tgroup(cols=width)
-    group += [nodes.colspec(colwidth=1, stub=int(n == 0)) for n in range(width)]
+    """Make a table of texts and numbers; the first column names the row, numbers stand right."""
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1, stub=int(n == 0)) for n in range(len(head))]
+    sides = ["text-right" if is_number(cell) else "text-left" for cell in rows[0]]
 
     def line(cells):
-        row = nodes.row()
-        for cell in cells:
-            number = isinstance(cell, int | float) or str(cell).endswith("%")
-            text = f"{cell:,}" if isinstance(cell, int) else cell
-            side = "text-right" if number else "text-left"
-            row += nodes.entry("", paragraph(text), classes=[side])
-        return row
+        texts = [f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells]
+        entries = zip(texts, sides, strict=True)
+        return nodes.row("", *(nodes.entry("", paragraph(t), classes=[s]) for t, s in entries))
 
     group += [nodes.thead("", line(head)), nodes.tbody("", *map(line, rows))]
-    return nodes.table("", group, classes=["measured"])
+    return nodes.table("", group, classes=["measured", "colwidths-auto"])
+
+
+def is_number(cell):
+    """Tell a number, also one that is already written with its unit, from a word."""
+    return not isinstance(cell, str) or cell[:1].isdigit()
 
 
 def percent(share):
     """Write a share; it is never rounded up to all."""
-    return f"{int(share * 1000) / 10:.1f} %"
+    return f"{int(share * 1000) / 10:.1f}\N{NO-BREAK SPACE}%"
 
 
 class Mutants(Measured):
@@ -78,17 +79,21 @@ class Mutants(Measured):
         return [paragraph(made), self.counts("Family", counts)]
 
     def modules(self, data):
-        """Show each file."""
-        return [self.counts("Module", data["modules"])]
+        """Show each file; on a small screen its name may go on after the folder."""
+        files = {
+            name.removesuffix(".py").replace("/", "/\N{ZERO WIDTH SPACE}"): counts
+            for name, counts in data["modules"].items()
+        }
+        return [self.counts("Module", files)]
 
     def counts(self, what, counts):
         """Tabulate counts of mutants."""
         rows = []
         for name, numbers in counts.items():
-            total, survived = sum(numbers.values()), numbers.get("survived", 0)
-            killed = total - survived
-            rows.append((name, total, killed, survived, percent(killed / total)))
-        return table((what, "Mutants", "Killed", "Survived", "Rate"), rows)
+            total = sum(numbers.values())
+            killed = total - numbers.get("survived", 0)
+            rows.append((name, total, killed, percent(killed / total)))
+        return table((what, "Mutants", "Killed", "Rate"), rows)
 
     def survivors(self, data):
         """List what no statement notices, by module, and for each reason what it is about."""
