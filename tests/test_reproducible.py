@@ -73,10 +73,12 @@ def build(folder):
     options = ["-q", "-j1", "-b", "html", "-d", folder / "_build" / "doctrees"]
     command = [sys.executable, "-m", "sphinx", *options, folder / "docs", html]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1767225600"}
-    done = subprocess.run(
-        [*map(str, command)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    log = folder / "log"  # no pipe: a process that a failed build left behind would keep it open
+    with log.open("w") as output:
+        done = subprocess.run(
+            [*map(str, command)], env=environment, stdout=output, stderr=output, check=False
+        )
+    assert done.returncode == 0, log.read_text()
     return html
 
 
