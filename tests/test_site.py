@@ -7,12 +7,13 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import HTML, PAGES
+from browser import FLAGS, HTML, PAGES
+from conftest import find_chromium
 
 VIEWS = {"light": 1280, "dark": 390}
 KILOBYTES = 150
 # The letters of formulas come with the style sheet; large brackets come in fonts of their own, and
-# move what stands beside them by a pixel or two on the few pages that have any in the first screen.
+# move what stands beside them by a pixel or two on the few pages that show any at first.
 SHIFT = 0.001
 WATCH_SHIFTS = """
 window.shift = 0;
@@ -108,6 +109,18 @@ def test_nothing_jumps(visited):
         ".filter(i => i.loading !== 'lazy').map(i => i.src)"
     )
     assert not eager, "pictures below the first that do not wait"
+
+
+def test_formulas_move_nothing_on_a_first_visit(browser):
+    """A browser that has no font yet: the one above knows them after its first formula."""
+    fresh = browser.browser_type.launch(executable_path=find_chromium(), args=FLAGS)
+    page = fresh.new_page(viewport={"width": 1280, "height": 900})
+    page.add_init_script(WATCH_SHIFTS)
+    page.goto((HTML / "reference" / "attention.html").as_uri())
+    page.wait_for_function(SETTLED.partition("&&")[0])
+    assert page.evaluate("document.fonts.check('italic 1em KaTeX_Math')")
+    assert page.evaluate("shift") < SHIFT
+    fresh.close()
 
 
 def test_page_fits_and_reads(visited):
