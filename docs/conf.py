@@ -65,14 +65,15 @@ else:
         "sphinx_design",
         "notfound.extension",
         # ours
+        "benchmarks",
         "for_machines",
         "fresh_outputs",
         "layer_index",
-        "same_bytes",
-        "page_speed",
         "markdown_twins",
-        "offline_zip",
         "measured",
+        "offline_zip",
+        "page_speed",
+        "same_bytes",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes

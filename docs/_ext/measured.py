@@ -120,7 +120,22 @@ class Mutants(Measured):
         return nodes.list_item("", paragraph(*pieces))
 
 
+class Lighthouse(Measured):
+    """``{lighthouse}``: the scores of the pages that ``make lighthouse`` asked about."""
+
+    file = "lighthouse"
+
+    def run(self):
+        data = self.data()
+        said = f"Lighthouse {data['lighthouse']}, Chromium {data['chromium']}, {data['date']}."
+        scores = ("performance", "accessibility", "best_practices", "seo", "kilobytes")
+        head = ("Page", "Performance", "Accessibility", "Best practices", "SEO", "kB")
+        rows = [[page["page"], *(page[key] for key in scores)] for page in data["pages"]]
+        return [paragraph(said), table(head, rows)]
+
+
 def setup(app):
     """Register the directives."""
+    app.add_directive("lighthouse", Lighthouse)
     app.add_directive("mutants", Mutants)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
