@@ -57,6 +57,7 @@ else:
         # ours
         "fresh_outputs",
         "layer_index",
+        "measured",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes

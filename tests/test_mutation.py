@@ -1,6 +1,7 @@
 """The mutation tests: on a miniature package they find what its page overlooks."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -104,3 +105,12 @@ def test_the_published_result_is_whole():
     assert len(data["survivors"]) == survived
     for survivor in data["survivors"]:
         assert survivor["reason"], survivor
+
+
+def test_the_example_on_the_page_is_in_the_code_and_in_the_doctests():
+    shown = re.findall(r"^```py\w+\n(.*?)^```", (ROOT / "docs/checks.md").read_text(), re.M | re.S)
+    code, statement = (" ".join(block.split()) for block in shown)
+    source = (ROOT / "src/layerref/pooling/shared.py").read_text()
+    assert code in " ".join(source.split())
+    page = (ROOT / "docs/reference/max-pooling.md").read_text()
+    assert statement in " ".join(page.split())

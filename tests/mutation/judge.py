@@ -214,14 +214,15 @@ class Judge:
                 self.at_import = lines
 
     def users(self, path):
-        """Return the files that import this one, directly or not, itself included.
+        """Return the files whose code can see what this one defines when it is imported.
 
-        The package's own __init__ imports everything for its users and is left out.
+        Those are its folder (a base class reads what a subclass sets) and all that imports from
+        there, directly or not, but not the package's own __init__, which imports everything.
         """
-        known = {path}
+        known = {path} if path.parent == self.package else set(path.parent.glob("*.py"))
         while True:
             names = {self.name(file) for file in known}
-            more = known | {file for file in self.files if self.imports.get(file, set()) & names}
+            more = known | {file for file, imported in self.imports.items() if imported & names}
             if more == known:
                 return known
             known = more

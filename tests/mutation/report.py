@@ -31,7 +31,7 @@ def summary(results, reasons):
         counts[fate] += 1
         if fate == "survived":
             entry = dict(zip(FIELDS, mutant.key, strict=True))
-            survivors.append(entry | {"reason": reasons.get(mutant.key)})
+            survivors.append(entry | {"reason": reasons.get(mutant.key, "")})
     return {
         "date": datetime.date.today().isoformat(),
         "torch": torch.__version__.partition("+")[0],
@@ -51,9 +51,10 @@ def faults(results, reasons):
     """Return what is wrong with a run, a sentence each."""
     fates = {mutant.key: fate[0] for mutant, fate in results}
     found = []
-    for key, fate in fates.items():
-        if fate == "survived" and key not in reasons:
-            found.append(f"not explained: {entry(key)}")
+    for mutant, (fate, *why) in results:
+        if fate == "survived" and mutant.key not in reasons:
+            note = f"    [{why[0]}]" if why else ""
+            found.append(f"not explained: {entry(mutant.key)}{note}")
     for key in reasons:
         if key not in fates:
             found.append(f"explained, but there is no such change: {entry(key)}")

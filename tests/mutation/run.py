@@ -48,9 +48,10 @@ def measure(package, statements, cache, only=(), jobs=1):
     try:
         for mutant, fate in judge.judge(mutants, jobs, fates):
             results[mutant] = fate
-            if sys.stderr.isatty():
-                done = f"\r{len(results)} of {len(mutants)}, {time.monotonic() - started:.0f} s"
-                print(done, end="", file=sys.stderr)
+            if len(results) % 100 == 0:
+                seconds = time.monotonic() - started
+                print(f"{len(results)} of {len(mutants)}, {seconds:.0f} s", file=sys.stderr)
+                fates.save()
     finally:
         fates.save()
     return [(mutant, results[mutant]) for mutant in mutants]
