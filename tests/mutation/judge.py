@@ -71,8 +71,9 @@ def first_failure(page):
     runner = Runner(verbose=False, optionflags=page.flags | doctest.FAIL_FAST)
     namespace = {}
     exec(page.setup, namespace)
-    for test in page.tests:
+    for number, test in enumerate(page.tests):
         test.globs = namespace
+        test.name = f"{page.name} {number}"  # doctest looks lines of a traceback up by this name
         runner.run(test, out=lambda text: None, clear_globs=False)
         if runner.failures:
             return runner.first
