@@ -53,7 +53,7 @@ def open_page(browser):
         page = contexts[-1].new_page()
         page.goto(f"{HTML.as_uri()}/{path}")
         if path.startswith("search"):
-            page.wait_for_selector("#search-results li a")
+            page.get_by_text("Search finished").wait_for()
         page.wait_for_function("!document.querySelector('.layer-finder[data-busy=yes]')")
         return page
 
