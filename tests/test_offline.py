@@ -9,7 +9,7 @@ from threading import Thread
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from test_site import FLAGS, HTML, browser  # noqa: F401  (a fixture)
+from browser import HTML
 
 import layerref
 
@@ -49,7 +49,7 @@ def test_the_zip_holds_the_site_as_it_is():
 
 
 @pytest.mark.browser
-def test_the_zip_is_read_from_disk(browser, tmp_path):  # noqa: F811
+def test_the_zip_is_read_from_disk(browser, tmp_path):
     with zipfile.ZipFile(ZIP) as archive:
         archive.extractall(tmp_path)
     page = browser.new_context(offline=True).new_page()
@@ -62,6 +62,7 @@ def test_the_zip_is_read_from_disk(browser, tmp_path):  # noqa: F811
     page.get_by_text("One page per layer").click(force=True)  # its link covers the whole card
     page.click("article a[href='layer-norm.html']")
     assert page.title().startswith("LayerNorm")
+    page.locator("#try-it").scroll_into_view_if_needed()
     page.wait_for_selector(".layer-calculator[data-layer=LayerNorm] input", state="attached")
     page.fill(".sidebar-search", "fractional")
     page.press(".sidebar-search", "Enter")
@@ -105,7 +106,7 @@ def host():
 
 @pytest.mark.browser
 @pytest.mark.parametrize("lost", ["nothing.html", "reference/no/such/page.html", "../old.html"])
-def test_a_lost_reader_finds_the_way(browser, host, lost):  # noqa: F811
+def test_a_lost_reader_finds_the_way(browser, host, lost):
     """Styles, pictures and every link of the 404 page hold, however deep the address is."""
     root, prefix = host
     page = browser.new_context().new_page()
