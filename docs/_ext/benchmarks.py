@@ -127,16 +127,18 @@ class Attention(Measured):
 
     def machine(self, data):
         """Say what ran where, and what came out."""
-        grid, returned = fused(data), [row for row in data["rows"] if row not in fused(data)]
+        grid = fused(data)
+        returned = [row for row in data["rows"] if row["weights"] == "returned"]
         threads = f"{data['threads']} thread{'s' * (data['threads'] > 1)}"
-        return [
-            paragraph(
-                f"{data['device']}, {threads}, torch {data['torch']}, Python {data['python']}, "
-                f"{data['date']}. Without weights {share_of_ok(grid)} settings take at most 1.00 "
-                f"of the time of torch's layer and 1.05 of the floor's; with weights "
-                f"{share_of_ok(returned)} take at most 1.00 of torch's."
-            )
-        ]
+        said = (
+            f"{data['device']}, {threads}, torch {data['torch']}, Python {data['python']}, "
+            f"{data['date']}, L up to {max(row['length'] for row in grid)}. Without weights "
+            f"{share_of_ok(grid)} settings take at most 1.00 of the time of torch's layer and 1.05 "
+            f"of the floor's"
+        )
+        if returned:
+            said += f"; with weights {share_of_ok(returned)} take at most 1.00 of torch's"
+        return [paragraph(said + ".")]
 
     def grid(self, data):
         """Tabulate both ratios of every cell."""

@@ -130,7 +130,11 @@ class Lighthouse(Measured):
         said = f"Lighthouse {data['lighthouse']}, Chromium {data['chromium']}, {data['date']}."
         scores = ("performance", "accessibility", "best_practices", "seo", "kilobytes")
         head = ("Page", "Performance", "Accessibility", "Best practices", "SEO", "kB")
-        rows = [[page["page"], *(page[key] for key in scores)] for page in data["pages"]]
+        names = ["/".join(page["page"].split("/")[-2:]) for page in data["pages"]]
+        rows = [
+            [name.removesuffix(".html"), *(page[key] for key in scores)]
+            for name, page in zip(names, data["pages"], strict=True)
+        ]
         return [paragraph(said), table(head, rows)]
 
 
