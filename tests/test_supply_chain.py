@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -214,6 +215,8 @@ def test_wheel_passes_every_doctest(clean, tmp_path):
             target = docs / path.relative_to(ROOT / "docs")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(path.read_text())
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "torch.txt", tmp_path / ".ci")  # says which torch the pages are for
     # Sphinx comes from the tests' own libraries. No .pth file is read in a PYTHONPATH, so that the
     # editable install stays out
     others = importlib.metadata.distribution("sphinx").locate_file("")
