@@ -81,22 +81,20 @@ def unflatten_shape(x: Any, s: Settings) -> Steps[Any]:
     yield from fits_layout(x, s)
     yield need(len(x) > 0, "a tensor without axes has none to split: unsqueeze it")
     dim = yield from axis_number(x, s.dim, "dim")
-    known = product(n for n in s.unflattened_size if n != -1)
-    open_sizes = s.unflattened_size.count(-1)
-    possible = (open_sizes <= 1) & (len(s.unflattened_size) > 0)
-    for n in s.unflattened_size:
+    sizes = s.unflattened_size
+    known = product(n for n in sizes if n != -1)
+    open_sizes = sizes.count(-1)
+    possible = (open_sizes <= 1) & (len(sizes) > 0)
+    for n in sizes:
         possible = possible & (n >= -1)
-    fits = equal(x[dim], known)
     if open_sizes:
-        fits = (known > 0) & equal(x[dim] % (known or 1), 0)
-    yield need(
-        possible & fits,
-        "the sizes {sizes} have to multiply to {size}, the size of axis {dim}; one may be -1",
-        sizes=s.unflattened_size,
-        size=x[dim],
-        dim=dim,
-    )
-    sizes = tuple(exact_div(x[dim], known) if n == -1 else n for n in s.unflattened_size)
+        possible = possible & (known > 0)
+    text = "it takes one size or more, at least 0, or one -1 if no other is 0, got {sizes}"
+    yield need(possible, text, sizes=sizes)
+    fits = equal(x[dim] % known, 0) if open_sizes else equal(x[dim], known)
+    text = "the sizes {sizes} have to multiply to {size}, the size of axis {dim}; one may be -1"
+    yield need(fits, text, sizes=sizes, size=x[dim], dim=dim)
+    sizes = tuple(exact_div(x[dim], known) if n == -1 else n for n in sizes)
     return (*x[:dim], *sizes, *x[dim + 1 :])
 
 
