@@ -37,8 +37,10 @@ def window_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -> C
     """Propose kernel, stride, padding and dilation that bring i to o.
 
     Three of the four are tried and the kernel follows: o windows fit into i + 2p if one of them
-    spans from i + 2p - o·s + 1 to i + 2p - (o - 1)·s elements. With o = 1 no stride is made.
+    spans from i + 2p - o·s + 1 to i + 2p - (o - 1)·s elements. With o = 1 no stride is made, and
+    one is proposed only where the kernel is decided and leaves elements over.
     """
+    strided = o > 1 or "kernel_size" in pinned
     found: list[tuple[Any, ...]] = []
     word = pinned.get("padding")
     if word == "same" and i == o:
@@ -46,7 +48,7 @@ def window_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -> C
         found = [(k, k, 1, word, d) for k in kernels for d in values(pinned, "dilation", (1,))]
     for d in values(pinned, "dilation", (1, 2, 3)) if word != "same" else ():
         for p in [0] if word == "valid" else values(pinned, "padding", range(max(3, o - i) + 1)):
-            for s in values(pinned, "stride", range(1, (i + 2 * p) // o + 2 if o > 1 else 2)):
+            for s in values(pinned, "stride", range(1, (i + 2 * p) // o + 2 if strided else 2)):
                 shortest, longest = i + 2 * p - o * s + 1, i + 2 * p - (o - 1) * s
                 for k in kernel_sizes(pinned, shortest, longest, s, d):
                     span = d * (k - 1) + 1
@@ -66,11 +68,15 @@ def undilated_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -
 
 
 def transposed_candidates(i: int, o: int, axes: int, pinned: Mapping[str, Any]) -> Candidates:
-    """Propose settings of a transposed convolution; the kernel follows from the others."""
+    """Propose settings of a transposed convolution; the kernel follows from the others.
+
+    The last of i windows starts at (i - 1)·s, within the o + 2p elements.
+    """
     found = []
     for d in values(pinned, "dilation", (1, 2)):
         for p in values(pinned, "padding", range(max(3, i - o) + 1)):
-            for s in values(pinned, "stride", range(1, (o + 2 * p) // i + 2)):
+            most = (o + 2 * p) // (i - 1) if i > 1 else o + 2 * p + 1
+            for s in values(pinned, "stride", range(1, most + 1)):
                 for more in values(pinned, "output_padding", range(min(max(s, d), 4))):
                     span = o - (i - 1) * s + 2 * p - more
                     for k in kernel_sizes(pinned, span, span, s, d):

@@ -229,7 +229,7 @@ def javascript(t: Trace) -> dict[str, Any]:
     def one(value: Any) -> Any:
         if isinstance(value, (tuple, list)):
             return [one(v) for v in value]
-        if value is None or isinstance(value, (str, bool)):
+        if isinstance(value, str):
             return json.dumps(value)
         return sympy().jscode(value, human=True)
 
