@@ -1,10 +1,15 @@
 """Load on each page what it uses and no more, scripts after the text, pictures at their size."""
 
+import logging
 import re
 from base64 import b64encode
+from io import BytesIO
 from pathlib import Path
 
+from fontTools.subset import Options, Subsetter, load_font, save_font
 from sphinx.util.images import get_image_size
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table
 
 #: what in a page's text needs the style sheets and scripts whose names start so
 NEEDED_FOR = {
@@ -20,8 +25,8 @@ NEEDED_FOR = {
     "copybutton": 'class="highlight',
     "clipboard.": 'class="highlight',
 }
-#: the fonts of nearly every formula
-INLINED = ("KaTeX_Main-Regular", "KaTeX_Math-Italic")
+#: the fonts of nearly every formula, and those of its brackets
+INLINED = ("Main-Regular", "Math-Italic", *(f"Size{n}-Regular" for n in (1, 2, 3, 4)))
 IMAGE = re.compile(r"<img\b([^>]*?)\s*/?>")
 SOURCE = re.compile(r'\bsrc="[^"]*_images/([^"/]+)"')
 
@@ -61,15 +66,27 @@ def lighten(app, pagename, templatename, context, doctree):
     context["body"] = IMAGE.sub(lambda tag: sized(tag, next(seen, False), folder, origin), body)
 
 
+def smaller(path, text):
+    """Return a font with nothing but the letters of a text."""
+    options, small = Options(flavor="woff2"), BytesIO()
+    font = load_font(path, options)
+    subsetter = Subsetter(options)
+    subsetter.populate(text=text)
+    subsetter.subset(font)
+    save_font(font, small, options)
+    return small.getvalue()
+
+
 def inline_fonts(app, exception):
     """Put the letters of formulas into the style sheet: a line breaks once, at its true width."""
     if exception or app.builder.format != "html":
         return
+    used = set().union(*(page.read_text() for page in Path(app.outdir).rglob("*.html")))
     sheet = Path(app.outdir, "_static", "katex", "katex.min.css")
     css = sheet.read_text()
     for name in INLINED:
-        url = f"fonts/{name}.woff2"
-        font = b64encode((sheet.parent / url).read_bytes()).decode()
+        url = f"fonts/KaTeX_{name}.woff2"
+        font = b64encode(smaller(sheet.parent / url, "".join(sorted(used)))).decode()
         css = css.replace(f"url({url})", f"url(data:font/woff2;base64,{font})")
     sheet.write_text(css)
 
