@@ -67,6 +67,7 @@ else:
         # ours
         "benchmarks",
         "for_machines",
+        "formula_server",
         "fresh_outputs",
         "layer_index",
         "markdown_twins",
@@ -74,6 +75,7 @@ else:
         "offline_zip",
         "page_speed",
         "same_bytes",
+        "source_links",
         "themed_figures",
     ]
     # sphinx-gallery leaves its downloads beside the pages that it writes

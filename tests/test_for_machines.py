@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from html import unescape
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
@@ -204,6 +204,16 @@ def test_every_page_describes_itself(page, url):
     assert (HTML / said["og:image"].removeprefix(url)).exists()
     assert said["og:image:alt"]
     assert head.find("link", rel="canonical")["href"] == f"{url}{page}.html"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_leads_to_its_source(page):
+    for link, action in (("view", "blob"), ("edit", "edit")):
+        address = urlsplit(soup(page).select_one(f".{link}-this-page a")["href"])
+        where, _, path = address.path.partition(f"/{action}/main/")
+        assert where == "/layerref/layerref"
+        assert not path.startswith("docs/auto_gallery"), "made by the build, not in the repository"
+        assert (ROOT / path).is_file(), path
 
 
 def test_descriptions_tell_pages_apart():
