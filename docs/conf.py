@@ -114,9 +114,8 @@ from layerref import *
 _ = torch.manual_seed(0)
 """
 # the torch that the pages were written for; .venv may hold another
-verified_torch = re.search(r"^torch==([\d.]+)", (HERE.parent / ".ci/torch.txt").read_text(), re.M)[
-    1
-]
+pins = (HERE.parent / ".ci/torch.txt").read_text()
+verified_torch = re.search(r"^torch==([\d.]+)", pins, re.M)[1]
 
 if not DOCTEST:
     # -- Links to torch and Python, without a network ------------------------------------------

@@ -98,13 +98,17 @@ def median(reports):
     return reports[len(reports) // 2]
 
 
+def scores(report):
+    """Return the scores of a report, from 0 to 100."""
+    return {key: round(100 * report["categories"][key]["score"]) for key in CATEGORIES}
+
+
 def summary(page, report):
     """Return what is kept of a report."""
-    scores = {key: round(100 * report["categories"][key]["score"]) for key in CATEGORIES}
     audits = report["audits"]
     return {
         "page": page,
-        **{key.replace("-", "_"): score for key, score in scores.items()},
+        **{key.replace("-", "_"): score for key, score in scores(report).items()},
         "kilobytes": round(audits["total-byte-weight"]["numericValue"] / 1000, 1),
         "layout_shift": round(audits["cumulative-layout-shift"]["numericValue"], 4),
     }
@@ -129,12 +133,11 @@ def main():
         url = f"http://127.0.0.1:{server.server_port}/{page}"
         report = median([ask(url) for _ in range(RUNS)])
         kept.append(summary(page, report))
-        (TOOL / page.replace("/", "-")).with_suffix(".json").write_text(
-            json.dumps(report)
-        )  # all that it says
+        whole = TOOL / page.replace("/", "-")
+        whole.with_suffix(".json").write_text(json.dumps(report))
         print(*(f"{key} {value}" for key, value in kept[-1].items()), sep="  ", flush=True)
         print(*shortcomings(report), sep="\n", flush=True)
-        low |= any(round(100 * report["categories"][key]["score"]) < LEAST for key in CATEGORIES)
+        low |= min(scores(report).values()) < LEAST
     server.shutdown()
     print(BUSY.format(report["environment"]["benchmarkIndex"]))
     chromium = report["environment"]["hostUserAgent"].split("Chrome/")[1].split(".")[0]
@@ -145,7 +148,6 @@ def main():
         "pages": kept,
     }
     data = ROOT / "docs" / "_data" / "lighthouse.json"
-    data.parent.mkdir(exist_ok=True)
     data.write_text(json.dumps(record, indent=1) + "\n")
     if low:
         sys.exit(f"A score is below {LEAST}.")

@@ -11,13 +11,14 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from browser import HTML
 from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.inventory import InventoryFile
 
 ROOT = Path(__file__).parent.parent
-HTML, DOCS = ROOT / "_build" / "html", ROOT / "docs"
+DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
 
 import markdown_twins  # noqa: E402

@@ -34,10 +34,9 @@ for (const token of document.querySelectorAll("pre span")) {
   seen.add(kind);
 }
 """
-SETTLED = """
-document.fonts.status === "loaded"
-  && !document.querySelector(".layer-calculator:not([data-layer]), .layer-finder[data-busy=yes]")
-"""
+FONTS = "document.fonts.status === 'loaded'"
+BUSY = ".layer-calculator:not([data-layer]), .layer-finder[data-busy=yes]"
+SETTLED = f"{FONTS} && !document.querySelector('{BUSY}')"
 
 pytestmark = pytest.mark.browser
 
@@ -65,10 +64,7 @@ def visited(page, request):
     page.requested.clear()
     page.errors.clear()
     page.goto((HTML / request.param).as_uri())
-    # a calculator starts when it is looked at
-    page.evaluate(
-        "document.querySelector('.layer-calculator')?.scrollIntoView({behavior: 'instant'})"
-    )
+    page.evaluate(LOOK)
     page.wait_for_function(SETTLED)
     return page
 
@@ -129,7 +125,7 @@ def test_formulas_move_nothing_on_a_first_visit(browser):
     page = fresh.new_page(viewport={"width": 1280, "height": 900})
     page.add_init_script(WATCH_SHIFTS)
     page.goto((HTML / "reference" / "attention.html").as_uri())
-    page.wait_for_function(SETTLED.partition("&&")[0])
+    page.wait_for_function(FONTS)
     assert page.evaluate("document.fonts.check('italic 1em KaTeX_Math')")
     assert page.evaluate("early + shift") < SHIFT
     fresh.close()

@@ -17,6 +17,12 @@ def causes(result):
     return [f for f in result["failures"] if f["because_of"] is None]
 
 
+def counts(result):
+    """Return how many statements of a page changed, and how many more fail because of them."""
+    changed = len(causes(result))
+    return changed, len(result["failures"]) - changed
+
+
 def plural(count, noun):
     """Count a noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -92,8 +98,7 @@ def table(pages, header):
     width = max((len(page) for page in pages), default=4)
     lines = [f"{'page':{width}}  checks  {header}"]
     for page, result in pages.items():
-        changed = len(causes(result))
-        following = len(result["failures"]) - changed
+        changed, following = counts(result)
         marks = f"{changed or '':6}" + (f"  {following or '':11}" if header != "failed" else "")
         lines.append(f"{page:{width}}  {result['checks']:6}  {marks}".rstrip())
     return lines
@@ -186,8 +191,7 @@ def in_markdown(record):
     if differing:
         lines += ["", "| page | checks | changed | because of those |", "|---|---|---|---|"]
     for page, result in differing.items():
-        changed = len(causes(result))
-        following = len(result["failures"]) - changed
+        changed, following = counts(result)
         lines.append(f"| {page} | {result['checks']} | {changed} | {following} |")
     lines += ["", rest]
     for page, result in differing.items():

@@ -49,16 +49,21 @@ def forget_stale_gallery(app, config):
     when_changed(gallery / ".digest", digest(), forget)
 
 
+def make_once(app, output, now, make):
+    """Call ``make(path)`` for an output, unless it is there and was made for ``now``."""
+    target = Path(app.outdir, output)
+    marker = Path(app.doctreedir, output.replace("/", "-") + ".digest")
+    if not target.exists():
+        marker.unlink(missing_ok=True)
+    when_changed(marker, now, lambda: make(target))
+
+
 def make_output(app, output, make):
     """Call ``make(path)`` for an output of the package, the pages and this folder's code."""
     now = hashlib.sha256(digest().encode())
     for path in sorted([*Path(__file__).parent.glob("*.py"), *Path(app.srcdir).glob("*/*.md")]):
         now.update(path.read_bytes())
-    target = Path(app.outdir, output)
-    marker = Path(app.doctreedir, output.replace("/", "-") + ".digest")
-    if not target.exists():
-        marker.unlink(missing_ok=True)
-    when_changed(marker, now.hexdigest(), lambda: make(target))
+    make_once(app, output, now.hexdigest(), make)
 
 
 def setup(app):

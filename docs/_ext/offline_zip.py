@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-import zipfile
 from pathlib import Path
 
 from docutils import nodes
-from fresh_outputs import when_changed
+from fresh_outputs import make_once
+from same_bytes import write_zip
 from sphinx.util.docutils import SphinxDirective
 
 #: what a reader of files from disk has no use for; only a host answers with the 404 page
@@ -59,19 +59,12 @@ def pack(app, exception):
     for path, content in files.items():
         digest.update(path.encode() + hashlib.sha256(content).digest())
 
-    def write():
+    def write(target):
         for old in out.glob("layerref-*.zip"):
             old.unlink()
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path, content in files.items():
-                entry = zipfile.ZipInfo(f"{target.stem}/{path}")  # its date is 1980, always
-                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-                archive.writestr(entry, content)
+        write_zip(target, {f"{target.stem}/{path}": content for path, content in files.items()})
 
-    marker = Path(app.doctreedir, "offline-zip.digest")
-    if not target.exists():
-        marker.unlink(missing_ok=True)
-    when_changed(marker, digest.hexdigest(), write)
+    make_once(app, target.name, digest.hexdigest(), write)
     size = f"{target.stat().st_size / 1e6:.0f} MB"
     offered = re.sub(r"</a> as a zip( of \d+ MB)?\.", f"</a> as a zip of {size}.", text)
     if offered != text:

@@ -25,8 +25,12 @@ NEEDED_FOR = {
     "copybutton": 'class="highlight',
     "clipboard.": 'class="highlight',
 }
-#: the fonts of nearly every formula, and those of its brackets
-INLINED = ("Main-Regular", "Math-Italic", *(f"Size{n}-Regular" for n in (1, 2, 3, 4)))
+#: the fonts of nearly every formula, and those of its brackets: file, and how a script asks for it
+INLINED = {
+    "KaTeX_Main-Regular": "1em KaTeX_Main",
+    "KaTeX_Math-Italic": "italic 1em KaTeX_Math",
+    **{f"KaTeX_Size{n}-Regular": f"1em KaTeX_Size{n}" for n in (1, 2, 3, 4)},
+}
 IMAGE = re.compile(r"<img\b([^>]*?)\s*/?>")
 SOURCE = re.compile(r'\bsrc="[^"]*_images/([^"/]+)"')
 
@@ -56,6 +60,7 @@ def lighten(app, pagename, templatename, context, doctree):
     body = context.get("body", "")
     for files in ("css_files", "script_files"):
         context[files] = [one for one in context[files] if is_used(one, body)]
+    context["formula_fonts"] = list(INLINED.values()) if NEEDED_FOR["katex"] in body else []
     for script in context["script_files"]:
         if script.filename:
             script.attributes.setdefault("defer", "defer")
@@ -81,11 +86,12 @@ def inline_fonts(app, exception):
     """Put the letters of formulas into the style sheet: a line breaks once, at its true width."""
     if exception or app.builder.format != "html":
         return
-    used = set().union(*(page.read_text() for page in Path(app.outdir).rglob("*.html")))
+    pages = Path(app.outdir).rglob("*.html")
+    used = set().union(*(page.read_text(encoding="utf-8") for page in pages))
     sheet = Path(app.outdir, "_static", "katex", "katex.min.css")
     css = sheet.read_text()
     for name in INLINED:
-        url = f"fonts/KaTeX_{name}.woff2"
+        url = f"fonts/{name}.woff2"
         font = b64encode(smaller(sheet.parent / url, "".join(sorted(used)))).decode()
         css = css.replace(f"url({url})", f"url(data:font/woff2;base64,{font})")
     sheet.write_text(css)

@@ -8,15 +8,22 @@ from myst_nb.sphinx_ext import add_global_html_resources
 FIRST = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 
 
+def write_zip(path, contents):
+    """Write files into a zip, in their order, all of the same date and readable for everybody."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            entry = zipfile.ZipInfo(name, FIRST)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content)
+
+
 def fix_dates(path):
     """Give every file in a zip the same date, and sort them by name."""
     with zipfile.ZipFile(path) as archive:
         if all(info.date_time == FIRST for info in archive.infolist()):
             return
         contents = {name: archive.read(name) for name in sorted(archive.namelist())}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name, FIRST), content, zipfile.ZIP_DEFLATED)
+    write_zip(path, contents)
 
 
 def fix_gallery(app):
