@@ -10,3 +10,13 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+def watch(page):
+    """Have a page remember what it asks for and what goes wrong on it."""
+    page.requested, page.errors = [], []
+    page.on("request", lambda r: page.requested.append(r))
+    page.on("requestfailed", lambda r: page.errors.append(f"failed: {r.url}"))
+    page.on("console", lambda m: m.type == "error" and page.errors.append(m.text))
+    page.on("pageerror", lambda e: page.errors.append(str(e)))
+    return page

@@ -9,7 +9,7 @@ from threading import Thread
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from browser import HTML
+from browser import HTML, watch
 
 import layerref
 
@@ -52,12 +52,7 @@ def test_the_zip_holds_the_site_as_it_is():
 def test_the_zip_is_read_from_disk(browser, tmp_path):
     with zipfile.ZipFile(ZIP) as archive:
         archive.extractall(tmp_path)
-    page = browser.new_context(offline=True).new_page()
-    requested, errors = [], []
-    page.on("request", lambda r: requested.append(r.url))
-    page.on("requestfailed", lambda r: errors.append(r.url))
-    page.on("console", lambda m: m.type == "error" and errors.append(m.text))
-    page.on("pageerror", lambda e: errors.append(str(e)))
+    page = watch(browser.new_context(offline=True).new_page())
     page.goto((tmp_path / NAME / "index.html").as_uri())
     page.get_by_text("One page per layer").click(force=True)  # its link covers the whole card
     page.click("article a[href='layer-norm.html']")
@@ -67,7 +62,8 @@ def test_the_zip_is_read_from_disk(browser, tmp_path):
     page.fill(".sidebar-search", "fractional")
     page.press(".sidebar-search", "Enter")
     page.wait_for_selector("#search-results li a[href*='fractional-max-pooling']")
-    assert not errors
+    assert not page.errors
+    requested = [r.url for r in page.requested]
     assert [u for u in requested if not u.startswith((tmp_path.as_uri(), "data:", "blob:"))] == []
 
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import FLAGS, HTML, PAGES
+from browser import FLAGS, HTML, PAGES, watch
 from conftest import find_chromium
 
 VIEWS = {"light": 1280, "dark": 390}
@@ -48,13 +48,7 @@ def page(browser, request):
         color_scheme=request.param, viewport={"width": VIEWS[request.param], "height": 900}
     )
     context.add_init_script(WATCH_SHIFTS)
-    page = context.new_page()
-    page.requested, page.errors = [], []
-    page.on("request", lambda r: page.requested.append(r))
-    page.on("requestfailed", lambda r: page.errors.append(f"failed: {r.url}"))
-    page.on("console", lambda m: m.type == "error" and page.errors.append(m.text))
-    page.on("pageerror", lambda e: page.errors.append(str(e)))
-    yield page
+    yield watch(context.new_page())
     context.close()
 
 
