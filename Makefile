@@ -54,7 +54,7 @@ bench: $(READY) ## time every layer against torch.nn, attention in detail (a qui
 	$(RUN) tests/bench/attention.py --threads 1
 	$(RUN) tests/bench/attention.py --threads 2
 
-mutants: $(READY) ## change the code bit by bit: does a doctest notice? (half an hour; then only what changed)
+mutants: $(READY) ## change the code bit by bit: does a doctest notice? (a quarter of an hour; then only what changed)
 	nice $(RUN) tests/mutation/run.py
 
 lighthouse: html ## ask Lighthouse for four pages, keep the scores (fetches it from npm, minutes)
