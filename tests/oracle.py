@@ -6,30 +6,37 @@ buffers after the step, the state dict and the values a seed starts from.
 
 import torch
 from torch import nn
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import keystr, tree_flatten, tree_flatten_with_path, tree_map
 
 import layerref
 
 RTOL = 1e-9
 
 
-def assert_close(ours, theirs, what="values"):
-    """Assert that two nested results agree: structure, shapes, dtypes, values."""
-    (a, a_spec), (b, b_spec) = tree_flatten(ours), tree_flatten(theirs)
-    assert a_spec == b_spec, f"{what}: structure {a_spec} instead of {b_spec}"
-    for x, y in zip(a, b, strict=True):
+def assert_close(ours, theirs, what="values", rtol=RTOL, scale=0.0):
+    """Assert that two nested results agree: structure, shapes, dtypes, values.
+
+    Differences are measured against the largest number of a tensor, or ``scale`` if that is more.
+    """
+    (a, a_spec), (b, b_spec) = tree_flatten_with_path(ours), tree_flatten_with_path(theirs)
+    if a_spec != b_spec:
+        a, b = ([keystr(path) for path, _ in leaves] for leaves in (a, b))
+        missing, more = sorted(set(b) - set(a)), sorted(set(a) - set(b))
+        raise AssertionError(f"{what}: another structure, without {missing}, with {more}")
+    for (path, x), (_, y) in zip(a, b, strict=True):
+        where = what + keystr(path)
         if not isinstance(y, torch.Tensor):
-            assert x == y, f"{what}: {x!r} instead of {y!r}"
+            assert x == y, f"{where}: {x!r} instead of {y!r}"
             continue
         finite = y.detach()[y.detach().isfinite()] if y.is_floating_point() else y.new_empty(0)
-        largest = finite.abs().max().item() if finite.numel() else 0.0
+        largest = max(scale, finite.abs().max().item() if finite.numel() else 0.0)
         torch.testing.assert_close(
             x,
             y,
-            rtol=RTOL if y.is_floating_point() else 0,
-            atol=RTOL * largest + 1e-12 if y.is_floating_point() else 0,
+            rtol=rtol if y.is_floating_point() else 0,
+            atol=rtol * largest + 1e-12 if y.is_floating_point() else 0,
             equal_nan=True,
-            msg=lambda m: f"{what}: {m}",
+            msg=lambda m, where=where: f"{where}: {m}",
         )
 
 
