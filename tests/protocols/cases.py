@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import layerref
+from layerref.twin import Twin
 from protocols.equivalents import EQUIVALENTS
 
 
@@ -208,7 +209,8 @@ CASES = {
 }  # fmt: skip
 
 THEIRS = SimpleNamespace(**(vars(nn) | EQUIVALENTS))
-NAMES = [name for name in CASES if hasattr(layerref, name)]
+# the layers that inherit from torch's; the others enter as soon as they do
+NAMES = [name for name in CASES if issubclass(getattr(layerref, name, object), Twin)]
 
 
 def tensors(case, *, dtype=torch.float64, seed=1, grad=True, longer=()):
