@@ -41,6 +41,7 @@ extensions = [
     # ours
     "implementation",
     "pictures",
+    "proofs",
     "rule_pages",
     "verified",
 ]

@@ -8,16 +8,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src" / "layerref"
 
-BASE = {"checks", "windows", "masks"}
+BASE = {"checks", "twin", "windows", "masks"}
 FAMILIES = {
     "linear", "activation", "dropout", "padding", "normalization",
     "convolution", "pooling", "resampling", "recurrent",
 }  # fmt: skip
 MAY_IMPORT = {
     "checks": set(),
+    "twin": {"checks", "rules"},
     "windows": {"checks"},
     "masks": {"checks"},
-    **{family: {"checks", "windows"} for family in FAMILIES},
+    **{family: {"checks", "twin", "windows"} for family in FAMILIES},
     "attention": BASE | FAMILIES,
     "transformer": BASE | FAMILIES | {"attention"},
     "rules": set(),

@@ -432,9 +432,8 @@ def test_from_pretrained_has_torchs_parameters():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: Linear(-1, 2), ValueError, ["in_features", ">= 0", "-1"]),
-        (lambda: Linear(3, 2)(torch.zeros(3, 4)), ValueError, ["in_features=3", "(3, 4)", "move"]),
-        (lambda: Linear(3, 2)(torch.zeros(())), ValueError, ["in_features=3", "()"]),
+        (lambda: Linear(3, 2)(torch.zeros(3, 4)), ValueError, ["size 4", "in_features is 3"]),
+        (lambda: Linear(3, 2)(torch.zeros(())), ValueError, ["0 axes", "()", "unsqueeze"]),
         (lambda: Linear(3, 2)(torch.zeros(3).double()), TypeError, ["float64", "float32", ".to("]),
         (lambda: Linear(2.0, 3), TypeError, []),
         (lambda: Embedding(4, -2), ValueError, ["embedding_dim", "-2"]),

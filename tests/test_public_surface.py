@@ -13,8 +13,12 @@ import pytest
 import layerref
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+import proofs  # noqa: E402
+
 PAGES = {path: path.read_text() for path in sorted((ROOT / "docs" / "reference").glob("*.md"))}
 DOCUMENTED = re.compile(r"auto(?:class|function)::\s+layerref\.(\w+)\s*$", re.M)
+REFUSALS = re.compile(r"^```\{refusals\}\n(.*?)^```$", re.M | re.S)
 DOCTESTS = re.compile(r"^```\{doctest\}\n(.*?)^```$", re.M | re.S)
 
 # What these return has no shape; a statement asserts what they return instead.
@@ -60,10 +64,19 @@ def named_errors(name):
     return [error for line in lines for error in line.split(", ")]
 
 
+@cache
+def refused_on_its_page(name):
+    """Return the error of each refusal in the tables of the page that calls the name."""
+    [text] = [text for text in PAGES.values() if name in DOCUMENTED.findall(text)]
+    refusals = [refusal for table in REFUSALS.findall(text) for refusal in proofs.parse(table)]
+    return {error for call, error, _ in refusals if re.search(rf"(?<!\bnn\.)\b{name}\(", call)}
+
+
 def untested_errors(name):
     """Return the exception types under Raises that no statement of the name shows."""
     examples = [*in_docstring(name), *on_its_page(name)]
     shown = {e.exc_msg.partition(": ")[0] for e in examples if e.exc_msg}
+    shown |= refused_on_its_page(name)
     return [error for error in named_errors(name) if error not in shown]
 
 
@@ -98,7 +111,7 @@ def test_docstring_asserts_an_invariant(name):
 def test_every_error_under_raises_is_shown_by_a_doctest(name):
     assert named_errors(name), f"{name} names no exception type under Raises"
     assert not untested_errors(name), (
-        f"{name} has no doctest with a Traceback of: {', '.join(untested_errors(name))}"
+        f"{name}: no refusal on its page, no Traceback of: {', '.join(untested_errors(name))}"
     )
 
 

@@ -165,6 +165,9 @@ class Twin:
         """Write a title that is not a section's: of a list of pages, of a table."""
         return f"**{self.inline(node).strip()}**"
 
+    def write_proof(self, node):
+        return f"**{node['title']}** ({node['checks']} checks)\n\n{self.blocks(node)}"
+
     write_rubric = write_dropdown_title = write_caption = write_title
 
     def write_paragraph(self, node):

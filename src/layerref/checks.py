@@ -2,8 +2,62 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch  # noqa: F401  (the examples use it)
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+
+HALF = (torch.float16, torch.bfloat16)
+
+
+def check_dtype(layer: nn.Module, input: Tensor, takes: str) -> None:
+    """Refuse an input whose dtype the layer cannot compute with.
+
+    ``takes`` is ``"anything"``; ``"real"``: numbers with an order, neither bool nor complex;
+    ``"floating"``; ``"own"``: the dtype of the layer's parameters, which autocast adapts by itself;
+    ``"own or half"``: also half precision beside float32 parameters.
+
+    Examples
+    --------
+    >>> check_dtype(nn.ReLU(), torch.zeros(3), "real")
+    >>> check_dtype(nn.ReLU(), torch.zeros(3, dtype=torch.complex64), "real")
+    Traceback (most recent call last):
+        ...
+    TypeError: ReLU takes real numbers, got an input of torch.complex64: give its parts x.real and
+        x.imag, or x.abs()
+    >>> check_dtype(nn.Linear(3, 2), torch.zeros(3).double(), "own")
+    Traceback (most recent call last):
+        ...
+    TypeError: Linear takes an input of its parameters' dtype, torch.float32, got torch.float64:
+        convert one, x.to(torch.float32) or layer.to(torch.float64)
+    """
+    dtype, name = input.dtype, getattr(layer, "rule", None)
+    name = name.name if name else type(layer).__name__
+    if takes in ("own", "own or half"):
+        own = next((p.dtype for p in layer._parameters.values() if p is not None), dtype)
+        half = takes == "own or half" and dtype in HALF and own == torch.float32
+        if dtype == own or half or torch.is_autocast_enabled(input.device.type):
+            return
+        raise TypeError(
+            f"{name} takes an input of its parameters' dtype, {own}, got {dtype}: "
+            f"convert one, x.to({own}) or layer.to({dtype})"
+        )
+    if takes == "anything" or dtype.is_floating_point or (takes == "real" and is_integer(dtype)):
+        return
+    what = {"real": "real numbers", "floating": "floating-point numbers"}[takes]
+    remedy = (
+        "give its parts x.real and x.imag, or x.abs()" if dtype.is_complex else "write x.float()"
+    )
+    raise TypeError(f"{name} takes {what}, got an input of {dtype}: {remedy}")
+
+
+def is_integer(dtype: torch.dtype) -> bool:
+    """Tell whether a dtype holds whole numbers.
+
+    Examples
+    --------
+    >>> [is_integer(dtype) for dtype in (torch.uint8, torch.int64, torch.bool, torch.float32)]
+    [True, True, False, False]
+    """
+    return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
 
 
 def per_axis(name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:

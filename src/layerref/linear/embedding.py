@@ -5,8 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layerref.linear.linear import check_sizes
-
 
 class _Lookup(torch.autograd.Function):
     """Select rows of a table; the gradient of a row is the sum over its occurrences."""
@@ -183,7 +181,9 @@ class Embedding(nn.Module):
         _freeze: bool = False,
     ) -> None:
         super().__init__()
-        check_sizes("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        for name, size in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
+            if size < 0:
+                raise ValueError(f"Embedding: {name} counts features, so it is >= 0, got {size}")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(
                 f"padding_idx is a row of the table, from {-num_embeddings} to "

@@ -99,6 +99,24 @@ def read_settings(
     return Settings(rule=rule, axes=rule.axes, **values)
 
 
+def given_by(rule: Rule, layer: Any) -> dict[str, Any]:
+    """Read a layer's arguments back from its attributes, which torch names alike.
+
+    What is a tensor by now, or None, says whether there is one (``bias``). No parameter is read,
+    only whether it is there: a parametrization computes it anew at each access.
+    """
+    own, registered = vars(layer), vars(layer)["_parameters"]
+    given = {}
+    for p in (*rule.parameters, *rule.forward):
+        if p.name in own and p.kind != "any":
+            given[p.name] = own[p.name]
+        elif p.name in registered:
+            given[p.name] = registered[p.name] is not None
+        if p.kind == "bool" and not p.optional and not isinstance(given.get(p.name, 0), int):
+            given[p.name] = given[p.name] is not None
+    return given
+
+
 def within_bounds(s: Settings) -> Iterable[Need]:
     """Need every value to keep the bounds of its parameter."""
     for p in (*s.rule.parameters, *s.rule.forward):

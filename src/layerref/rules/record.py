@@ -115,7 +115,7 @@ class Parameter:
     example: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one of each: found by identity
 class Rule:
     """Everything that ``rules`` knows about one layer.
 
