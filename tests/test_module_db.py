@@ -37,11 +37,13 @@ def test_as_torch_tests_its_own(info, training):
         theirs = info.module_cls(*given.args, **given.kwargs).double().train(training)
         ours = getattr(layerref, info.module_cls.__name__)(*given.args, **given.kwargs)
         ours.double().train(training).load_state_dict(theirs.state_dict())
-        reference, parameters = copy.deepcopy(ours), list(ours.parameters())
+        reference = copy.deepcopy(ours)  # before a step changes its statistics
         results = [oracle.run(layer, forward.args, forward.kwargs, 0) for layer in (ours, theirs)]
         oracle.assert_close(*results, what)
         if module_input.reference_fn is not None:
             torch.manual_seed(0)
             args, kwargs = detached((forward.args, forward.kwargs))
-            expected = module_input.reference_fn(reference, parameters, *args, **kwargs)
-            oracle.assert_close(results[0]["output"], detached(expected), f"{what}, reference")
+            expected = module_input.reference_fn(reference, *args, **kwargs)
+            # within the bound of torch's own test: its reference for RMSNorm is not more exact
+            output = results[0]["output"]
+            oracle.assert_close(output, detached(expected), f"{what}, reference", rtol=1e-7)
