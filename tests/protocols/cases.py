@@ -3,8 +3,8 @@
 A new layer adds one line to ``CASES``. ``case(*args, x=..., **kwargs)`` builds the layer with
 ``args`` and ``kwargs`` and calls it with the tensors of ``x``: a tuple is the shape of a tensor of
 random numbers, ``tokens(...)`` of token numbers below 5, and a list holds several of them.
-``free`` names the axes of the first tensor whose length an exported program leaves open; by default
-the batch and, after the channels, every axis of an image.
+``free`` names the axes of each tensor whose length an exported program leaves open (a list has one
+tuple for each tensor); by default the batch and, after the channels, the axes of an image.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,6 @@ class Case:
     x: list
     forward: dict = field(default_factory=dict)
     free: tuple | None = None
-    batch: int | None = 0
     build: object = None
 
     def layer(self, module, name, **more):
@@ -40,11 +39,12 @@ class Case:
         return getattr(module, name)(*self.args, **self.kwargs, **more)
 
     def free_axes(self):
-        """Return the axes of the first input that an exported program leaves open."""
-        if self.free is not None:
+        """Return for each input the axes that an exported program leaves open."""
+        if isinstance(self.free, list):
             return self.free
         rank = len(self.x[0].shape if isinstance(self.x[0], Tokens) else self.x[0])
-        return tuple(axis for axis in range(rank) if axis == self.batch or axis > 1)
+        free = (0, *range(2, rank)) if self.free is None else self.free
+        return [free] * len(self.x)
 
     def __str__(self):
         given = [*map(str, self.args), *(f"{k}={v}" for k, v in self.kwargs.items())]
@@ -55,9 +55,9 @@ def tokens(*shape):
     return Tokens(shape)
 
 
-def case(*args, x, free=None, batch=0, forward=None, build=None, **kwargs):
+def case(*args, x, free=None, forward=None, build=None, **kwargs):
     x = x if isinstance(x, list) else [x]
-    return Case(args, kwargs, x, forward or {}, free, batch, build)
+    return Case(args, kwargs, x, forward or {}, free, build)
 
 
 def stack(module, name, count, *args, **kwargs):
@@ -162,50 +162,53 @@ CASES = {
     "Fold": [case((5, 4), 2, x=(2, 12, 12), free=(0,)), case(6, 3, stride=3, x=(9, 4), free=())],
     **{
         name: [
-            case(4, 3, batch=1, x=SEQ, free=(0, 1)),
+            case(4, 3, x=SEQ, free=(0, 1)),
             case(4, 3, 2, batch_first=True, bidirectional=True, x=LAST, free=(0, 1)),
-            case(4, 3, 2, bias=False, dropout=0.4, batch=1, x=[SEQ, (2, 3, 3)], free=(0,)),
+            case(4, 3, 2, bias=False, dropout=0.4, x=[SEQ, (2, 3, 3)], free=[(0, 1), (1,)]),
         ]
         for name in ("RNN", "GRU")
     },
     "LSTM": [
-        case(4, 3, batch=1, x=SEQ, free=(0, 1)),
+        case(4, 3, x=SEQ, free=(0, 1)),
         case(4, 3, 2, batch_first=True, bidirectional=True, x=LAST, free=(0, 1)),
-        case(4, 3, 2, bias=False, dropout=0.4, batch=1, x=SEQ, free=(0, 1)),
+        case(4, 3, 2, bias=False, dropout=0.4, x=SEQ, free=(0, 1)),
         case(4, 3, proj_size=2, batch_first=True, x=LAST, free=(0, 1)),
     ],
-    "RNNCell": [case(4, 3, x=(5, 4)), case(4, 3, nonlinearity="relu", x=[(5, 4), (5, 3)], free=())],
-    "GRUCell": [case(4, 3, x=(5, 4)), case(4, 3, bias=False, x=[(5, 4), (5, 3)], free=())],
+    "RNNCell": [
+        case(4, 3, x=(5, 4)),
+        case(4, 3, nonlinearity="relu", x=[(5, 4), (5, 3)], free=(0,)),
+    ],
+    "GRUCell": [case(4, 3, x=(5, 4)), case(4, 3, bias=False, x=[(5, 4), (5, 3)], free=(0,))],
     "LSTMCell": [case(4, 3, x=(5, 4)), case(4, 3, bias=False, x=(5, 4))],
-    "ScaledDotProductAttention": [case(x=[(3, 5, 4), (3, 6, 4), (3, 6, 2)], free=(1,))],
+    "ScaledDotProductAttention": [case(x=[(3, 5, 4), (3, 6, 4), (3, 6, 2)], free=(0, 1))],
     "MultiHeadAttention": [
-        case(2, 4, dropout=0.0, x=[LAST, (3, 6, 4), (3, 6, 4)], free=(1,)),
-        case(2, 4, dropout=0.0, x=[LAST] * 3, forward={"need_weights": True}, free=()),
+        case(2, 4, dropout=0.0, x=[LAST, (3, 6, 4), (3, 6, 4)], free=(0, 1)),
+        case(2, 4, dropout=0.0, x=[LAST] * 3, forward={"need_weights": True}, free=(0, 1)),
     ],
     "MultiheadAttention": [
-        case(4, 2, batch=1, x=[SEQ, (6, 3, 4), (6, 3, 4)], free=(0,)),
+        case(4, 2, x=[SEQ, (6, 3, 4), (6, 3, 4)], free=(0, 1)),
         case(4, 2, dropout=0.4, batch_first=True, kdim=3, vdim=2, x=[LAST, (3, 6, 3), (3, 6, 2)],
-             free=(1,)),
-        case(4, 2, bias=False, add_bias_kv=True, add_zero_attn=True, batch=1, x=[SEQ] * 3,
-             forward={"average_attn_weights": False}, free=()),
-        case(4, 2, batch_first=True, x=[LAST] * 3, forward={"need_weights": False}, free=()),
+             free=(0, 1)),
+        case(4, 2, bias=False, add_bias_kv=True, add_zero_attn=True, x=[SEQ] * 3,
+             forward={"average_attn_weights": False}, free=(0, 1)),
+        case(4, 2, batch_first=True, x=[LAST] * 3, forward={"need_weights": False}, free=(0, 1)),
     ],
     "PositionalEncoding": [case(4, 0.0, 9, x=LAST, free=(0, 1)), case(4, 0.4, x=(5, 4), free=(0,))],
     "TransformerEncoderLayer": [
         case(4, 2, 6, 0.0, batch_first=True, x=LAST, free=(0, 1)),
-        case(4, 2, 6, 0.2, norm_first=True, activation="gelu", batch=1, x=SEQ, free=(0, 1)),
+        case(4, 2, 6, 0.2, norm_first=True, activation="gelu", x=SEQ, free=(0, 1)),
     ],
     "TransformerDecoderLayer": [
-        case(4, 2, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(1,)),
-        case(4, 2, 6, 0.2, bias=False, batch=1, x=[SEQ, (6, 3, 4)], free=(0,)),
+        case(4, 2, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(0, 1)),
+        case(4, 2, 6, 0.2, bias=False, x=[SEQ, (6, 3, 4)], free=(0, 1)),
     ],
     "TransformerEncoder": [
         case(2, 4, 2, 6, 0.0, batch_first=True, x=LAST, free=(0, 1), build=stack),
     ],
     "TransformerDecoder": [
-        case(2, 4, 2, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(1,), build=stack),
+        case(2, 4, 2, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(0, 1), build=stack),
     ],
-    "Transformer": [case(4, 2, 1, 1, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(1,))],
+    "Transformer": [case(4, 2, 1, 1, 6, 0.0, batch_first=True, x=[LAST, (3, 6, 4)], free=(0, 1))],
 }  # fmt: skip
 
 THEIRS = SimpleNamespace(**(vars(nn) | EQUIVALENTS))
@@ -213,13 +216,13 @@ THEIRS = SimpleNamespace(**(vars(nn) | EQUIVALENTS))
 NAMES = [name for name in CASES if issubclass(getattr(layerref, name, object), Twin)]
 
 
-def tensors(case, *, dtype=torch.float64, seed=1, grad=True, longer=()):
-    """Return the inputs of a case; ``longer`` are axes of the first one to make longer by 2."""
+def tensors(case, *, dtype=torch.float64, seed=1, grad=True, longer=None):
+    """Return the inputs of a case; ``longer`` are the axes of each to make longer by 2."""
     generator = torch.Generator().manual_seed(seed)
     made = []
     for i, x in enumerate(case.x):
         shape = list(x.shape if isinstance(x, Tokens) else x)
-        for axis in longer if i == 0 else ():
+        for axis in longer[i] if longer else ():
             shape[axis] += 2
         if isinstance(x, Tokens):
             made.append(torch.randint(5, shape, generator=generator))
