@@ -496,7 +496,15 @@ def test_autocast(name, dtype):
     ours, theirs = (layer.float() for layer in oracle.build(name, H_IN, H_OUT))
     x = random(L, N, H_IN).to(dtype)
     with torch.autocast("cpu", torch.bfloat16):
-        a, b = ours(x, ours(x)[1])[0], theirs(x, theirs(x)[1])[0]
+        a = ours(x, ours(x)[1])[0]
+        try:
+            b = theirs(x, theirs(x)[1])[0]
+        except RuntimeError as error:  # torch's LSTM has no such kernel on older processors
+            assert "primitive" in str(error)
+            b = None
+    if b is None:
+        x = x.float()
+        b = theirs(x, theirs(x)[1])[0]
     torch.testing.assert_close(a.float(), b.float(), rtol=0.05, atol=0.05)
 
 
