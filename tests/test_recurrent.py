@@ -500,7 +500,8 @@ def test_autocast(name, dtype):
         try:
             b = theirs(x, theirs(x)[1])[0]
         except RuntimeError as error:  # torch's LSTM has no such kernel on older processors
-            assert "primitive" in str(error)
+            if "primitive" not in str(error):
+                raise
             b = None
     if b is None:
         x = x.float()

@@ -24,7 +24,9 @@ from judge import Fates, Judge, read_pages
 
 ROOT = Path(__file__).parent.parent.parent
 DATA = ROOT / "docs" / "_data" / "mutants.json"
-NOT_JUDGED = "figures"  # pictures for the gallery: neither a layer nor a rule
+# Neither a layer nor a rule: pictures for the gallery, and what stands around each layer. A page
+# explains the layer and not its surroundings; tests/test_protocols.py judges those.
+NOT_JUDGED = ("figures", "twin.py")
 
 
 def all_mutants(package, only=()):
@@ -34,7 +36,7 @@ def all_mutants(package, only=()):
     for path in sorted(package.rglob("*.py")):
         module = path.relative_to(package)
         wanted = not only or any(path.is_relative_to(one) for one in only)
-        if wanted and module.parts[0] != NOT_JUDGED:
+        if wanted and module.parts[0] not in NOT_JUDGED:
             found += mutants_of(module.as_posix(), path.read_text())
     return found
 
